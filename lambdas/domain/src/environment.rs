@@ -1,0 +1,205 @@
+//! An environment: one whole page of `environments/<name>.json`, nothing inherited, nothing defaulted.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AwsAccountId, BucketName};
+use crate::layout::PrefixTemplate;
+
+/// Every value of an environment file. `environments/schema.json` says the same for the other side.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Environment {
+    /// `development`, `staging` or `production`.
+    pub name: String,
+    /// The AWS account the environment lives in; `000000000000` until its owner fills it in.
+    pub aws_account: AwsAccountId,
+    /// The region of the functions and of the manifest bucket.
+    pub region: String,
+    /// Names of the two functions.
+    pub functions: FunctionNames,
+    /// Every bucket that holds photos of this environment. A bucket belongs to exactly one environment.
+    pub buckets: Vec<Bucket>,
+    /// Key prefixes of an account, such as `photos/{account}/`.
+    pub account_prefixes: Vec<String>,
+    /// Prefixes of mappings, such as `identities/`.
+    pub mapping_prefixes: Vec<String>,
+    /// Prefix of schedule entries.
+    pub schedule_prefix: String,
+    /// How long a person may change their mind, in seconds.
+    pub grace_seconds: u32,
+    /// Pause between the two checks before a scheduled claim, in seconds.
+    pub confirm_seconds: u32,
+    /// Pause between the receipt and the second look, in seconds.
+    pub settle_seconds: u32,
+    /// When the scheduled run fires, in EventBridge's syntax.
+    pub schedule_expression: String,
+    /// Whether "Delete Now" is served at once.
+    pub immediate_mode: ImmediateMode,
+    /// From this many object versions on, an account is erased by a job.
+    pub deletion_threshold: u32,
+    /// Keys erased a second, over all workers (S3 allows 3,500 a second and partition).
+    pub pace_keys_per_second: u32,
+    /// Reserved concurrency of the eraser; `null` for none.
+    pub eraser_concurrency: Option<u32>,
+    /// Above these nothing is claimed.
+    pub caps: Caps,
+    /// `x86_64` or `arm64`.
+    pub architecture: String,
+    /// Retention of the functions' logs, in days.
+    pub log_retention_days: u32,
+    /// Who is told of alarms.
+    pub alarm_address: String,
+    /// The role whose sessions may call the function URL.
+    pub app_role: String,
+    /// Principals of the app, which may invoke neither function directly.
+    pub app_principals: Vec<String>,
+    /// Stores outside S3, named in receipts as outside the scope of a deletion.
+    pub other_stores: Vec<String>,
+}
+
+/// Names of the two functions.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FunctionNames {
+    /// `photolala-deletion-<environment>`.
+    pub deletion: String,
+    /// `photolala-eraser-<environment>`.
+    pub eraser: String,
+}
+
+/// A bucket and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bucket {
+    /// Its name.
+    pub name: BucketName,
+    /// Its region, such as `us-east-1`.
+    pub region: String,
+    /// What it is for.
+    pub role: BucketRole,
+}
+
+/// What a bucket is for. All three are erased alike; receipts name the role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BucketRole {
+    /// The bucket apps write to.
+    Primary,
+    /// A copy kept by S3 replication, which does not replicate the erasure of versions.
+    Replica,
+    /// What earlier versions of the app wrote.
+    Legacy,
+}
+
+/// Whether "Delete Now" is served at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImmediateMode {
+    /// At once.
+    Allowed,
+    /// By the next scheduled run.
+    NextRun,
+    /// Not at all.
+    Denied,
+}
+
+/// Limits on what may be claimed without a person.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Caps {
+    /// Accounts a run.
+    pub accounts_per_run: u32,
+    /// Accounts a day.
+    pub accounts_per_day: u32,
+    /// Object versions an account.
+    pub versions_per_account: u64,
+}
+
+/// How many erasers share the pace where the environment reserves no concurrency.
+const ASSUMED_ERASERS: u32 = 4;
+
+impl Environment {
+    /// Reads and checks a file. The error names the field, what was found and what is allowed.
+    pub fn parse(json: &str) -> Result<Self, String> {
+        let environment: Self = serde_json::from_str(json).map_err(|e| e.to_string())?;
+        let faults = environment.faults();
+        if faults.is_empty() { Ok(environment) } else { Err(faults.join("\n")) }
+    }
+
+    /// What the shape of the JSON alone cannot rule out.
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for text in &self.account_prefixes {
+            if PrefixTemplate::parse(text).is_none() {
+                faults.push(format!("accountPrefixes: {text:?} must read word/{{account}}/"));
+            }
+        }
+        for prefix in self.mapping_prefixes.iter().chain([&self.schedule_prefix]) {
+            if prefix.len() < 2 || !prefix.ends_with('/') || prefix.starts_with('/') {
+                faults.push(format!("mappingPrefixes, schedulePrefix: {prefix:?} must read word/"));
+            }
+        }
+        if self.buckets.is_empty() || self.account_prefixes.is_empty() {
+            faults.push("buckets, accountPrefixes: at least one is needed".to_owned());
+        }
+        if self.immediate_mode == ImmediateMode::Allowed && self.name != "development" {
+            faults.push(format!("immediateMode: \"allowed\" is for development only, not {}", self.name));
+        }
+        if !(1..=3_500).contains(&self.pace_keys_per_second) {
+            faults.push(format!("paceKeysPerSecond: {} must be 1 to 3500", self.pace_keys_per_second));
+        }
+        if self.deletion_threshold == 0 {
+            faults.push("deletionThreshold: must be at least 1".to_owned());
+        }
+        faults
+    }
+
+    /// The bucket of records, pages, manifests, outcomes, reports and receipts.
+    pub fn manifest_bucket(&self) -> String {
+        format!("photolala-deletion-{}-{}", self.name, self.aws_account.as_str())
+    }
+
+    /// The variables of the deletion function, as [`crate::settings::DeletionSettings`] reads them.
+    pub fn deletion_variables(&self, eraser_arn: &str, batch_role_arn: &str) -> BTreeMap<String, String> {
+        let mut variables = self.shared_variables();
+        variables.extend([
+            ("MAPPING_PREFIXES".to_owned(), self.mapping_prefixes.join(",")),
+            ("SCHEDULE_PREFIX".to_owned(), self.schedule_prefix.clone()),
+            ("SETTLE_SECONDS".to_owned(), self.settle_seconds.to_string()),
+            ("IMMEDIATE_MODE".to_owned(), json_word(&self.immediate_mode)),
+            ("DELETION_THRESHOLD".to_owned(), self.deletion_threshold.to_string()),
+            ("PACE_KEYS_PER_SECOND".to_owned(), self.pace_keys_per_second.to_string()),
+            ("ERASER_FUNCTION_ARN".to_owned(), eraser_arn.to_owned()),
+            ("BATCH_ROLE_ARN".to_owned(), batch_role_arn.to_owned()),
+            ("OTHER_STORES".to_owned(), self.other_stores.join(",")),
+        ]);
+        variables
+    }
+
+    /// The variables of the eraser, as [`crate::settings::EraserSettings`] reads them.
+    /// Each eraser gets its share of the pace.
+    pub fn eraser_variables(&self) -> BTreeMap<String, String> {
+        let erasers = self.eraser_concurrency.unwrap_or(ASSUMED_ERASERS).max(1);
+        let mut variables = self.shared_variables();
+        variables.insert("PACE_KEYS_PER_SECOND".to_owned(), (self.pace_keys_per_second / erasers).max(1).to_string());
+        variables
+    }
+
+    fn shared_variables(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            ("ENVIRONMENT".to_owned(), self.name.clone()),
+            ("AWS_ACCOUNT".to_owned(), self.aws_account.as_str().to_owned()),
+            ("BUCKETS".to_owned(), serde_json::to_string(&self.buckets).expect("names and roles are plain JSON")),
+            ("ACCOUNT_PREFIXES".to_owned(), self.account_prefixes.join(",")),
+            ("MANIFEST_BUCKET".to_owned(), self.manifest_bucket()),
+        ])
+    }
+}
+
+/// A one-word enum as its JSON word.
+fn json_word(value: &impl Serialize) -> String {
+    let quoted = serde_json::to_string(value).expect("a unit variant is plain JSON");
+    quoted.trim_matches('"').to_owned()
+}
