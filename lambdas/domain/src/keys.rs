@@ -90,6 +90,11 @@ impl VersionId {
         (!id.is_empty()).then_some(Self(id))
     }
 
+    /// The null version.
+    pub fn null() -> Self {
+        Self(Self::NULL.to_owned())
+    }
+
     /// The id.
     pub fn as_str(&self) -> &str {
         &self.0

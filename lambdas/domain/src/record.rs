@@ -40,8 +40,10 @@ pub struct Record {
     pub state: State,
     /// When the claim was made.
     pub claimed_at: Option<Timestamp>,
-    /// Rounds of erasing, from 1.
+    /// Rounds of erasing, from 1. Pages and outcomes are kept apart by it.
     pub attempt: u32,
+    /// Rounds that left something behind since the last time a day or a hold was waited for.
+    pub tries: u32,
     /// How often the record was taken over; names pages of different planners apart.
     pub epoch: u32,
     /// Mappings that led to the account, and where they lead now.
@@ -169,6 +171,8 @@ pub struct Done {
     pub entries: u64,
     /// Jobs that took part.
     pub jobs: Vec<JobId>,
+    /// Runs that made them, whose manifests and reports are to be removed.
+    pub runs: Vec<RunId>,
     /// Whether a run died in between, so that counts are lower bounds.
     pub at_least: bool,
 }
@@ -196,6 +200,7 @@ impl Record {
             state: State::Claiming,
             claimed_at: None,
             attempt: 1,
+            tries: 0,
             epoch: 0,
             mappings: Vec::new(),
             done: Done::default(),
@@ -228,6 +233,13 @@ impl Record {
         let mut record = Self { nonce, holder: Some(holder), epoch: self.epoch + 1, ..self.clone() };
         record.done.at_least |= died;
         record
+    }
+
+    /// Another round of erasing: fresh pages, fresh counts of what is held.
+    pub fn try_again(&mut self) {
+        self.attempt += 1;
+        self.done.held = 0;
+        self.state = State::Claimed;
     }
 
     /// Remembers a mapping that leads to the account; each once.

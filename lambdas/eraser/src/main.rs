@@ -1,1 +1,13 @@
-fn main(){}
+//! `photolala-eraser-<environment>`: erases what a page lists, and nothing else.
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use photolala_eraser::Eraser;
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    aws::telemetry::init();
+    let settings = domain::settings::EraserSettings::parse(|name| std::env::var(name).ok())?;
+    let eraser = &Eraser::new(&aws::clients::sdk_config().await, settings.shared);
+    run(service_fn(async |event: LambdaEvent<Value>| eraser.handle(event.payload, event.context.deadline).await)).await
+}

@@ -1,0 +1,63 @@
+//! A record as an answer to Delete Now.
+
+use domain::answer::{Answer, ImmediateBody, Objects, user_id};
+use domain::receipt::Method;
+use domain::record::{Record, State};
+
+/// What the app is told about a record.
+pub fn of_record(record: &Record) -> Answer {
+    let (status_code, status, message) = words(record);
+    let objects = objects(record);
+    let body = ImmediateBody {
+        status,
+        user_id: user_id(&record.account_id),
+        deletion_id: record.deletion_id,
+        state: record.state.public_name(),
+        job_id: record.done.jobs.last().cloned(),
+        object_count: objects.total,
+        deleted_count: objects.erased,
+        method: method(record),
+        objects,
+        held_until: if let State::Held { until } = record.state { until } else { None },
+        message: message.to_owned(),
+    };
+    Answer::new(status_code, &body)
+}
+
+/// Counts of versions and markers, from what the record knows.
+pub fn objects(record: &Record) -> Objects {
+    let done = &record.done;
+    let total = done.listed.count();
+    Objects { total, erased: (done.erased + done.absent).min(total), held: done.held, failed: 0 }
+}
+
+fn method(record: &Record) -> Method {
+    let by_job = !record.done.runs.is_empty() || matches!(record.state, State::Planned { .. });
+    match (by_job, record.done.listed.count(), &record.state) {
+        (true, ..) => Method::Batch,
+        (false, 0, State::Finishing { .. } | State::Settling { .. }) => Method::None,
+        (false, ..) => Method::Direct,
+    }
+}
+
+fn words(record: &Record) -> (u16, &'static str, &'static str) {
+    match &record.state {
+        State::Finishing { .. } | State::Settling { .. } if record.done.listed.count() == 0 => {
+            (200, "completed", "there was nothing to erase")
+        }
+        State::Finishing { .. } | State::Settling { .. } => (200, "completed", "everything was erased"),
+        State::Submitted { .. } if !record.done.jobs.is_empty() => {
+            (200, "batch_job_created", "a job is erasing the account; ask for its status")
+        }
+        State::Planned { .. } | State::Submitted { .. } => {
+            (202, "batch_job_created", "a job is being created; ask for the status by deletion id")
+        }
+        State::Held { .. } => (200, "held", "everything that may be erased was; the rest is under Object Lock"),
+        State::Failed { .. } => {
+            (503, "failed", "the deletion could not go on; it is tried again, and the operators are told")
+        }
+        State::Claiming | State::Claimed | State::Verifying => {
+            (202, "in_progress", "the account is being erased; ask for the status by deletion id")
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! From `claimed` on: mappings are severed, uploads aborted, versions erased, or written to pages for a job.
+
+use std::collections::HashSet;
+
+use aws::Bucket;
+use aws::abort_multipart_upload::abort_multipart_upload;
+use aws::erase::{Terms, erase};
+use aws::retry::retrying;
+use domain::Timestamp;
+use domain::keys::{ObjectKey, ObjectVersion};
+use domain::layout::status_keys;
+use domain::look::{Listed, Upload};
+use domain::outcome::{Hold, Outcome, PageOutcome};
+use domain::record::Record;
+use domain::tally::Tally;
+use futures::future::try_join_all;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::time::Instant;
+
+use crate::holder::Holder;
+use crate::listing::Chunk;
+use crate::mappings::{Severed, sever_all};
+use crate::plan::{Planned, plan};
+use crate::resume::{Resumed, resume};
+use crate::survey::{Survey, Versions};
+use crate::{App, Stop, Turn};
+
+/// Uploads aborted at the same time.
+const ABORTS_IN_FLIGHT: usize = 16;
+
+/// How a round of erasing ended.
+#[derive(Debug)]
+pub enum Round {
+    /// Everything listed was answered for.
+    Direct(Box<Direct>),
+    /// Pages are written and wait for a job.
+    Planned,
+    /// Planning takes longer than the caller waits; it goes on in another invocation.
+    HandedOver,
+}
+
+/// What a direct round did. The record learns of it with the next state.
+#[derive(Debug, Default)]
+pub struct Direct {
+    /// What was listed.
+    pub listed: Tally,
+    /// What became of it.
+    pub outcome: PageOutcome,
+    /// When the last held version becomes erasable; the inner `None` is a legal hold.
+    pub held_until: Option<Option<Timestamp>>,
+    /// Versions of the status, which come last.
+    pub statuses: Vec<ObjectVersion>,
+    /// Uploads aborted.
+    pub uploads: u64,
+    /// Mappings severed.
+    pub severed: Severed,
+}
+
+/// One round over everything the survey found.
+pub async fn round<'a>(
+    app: &'a App,
+    holder: &Holder<'_>,
+    survey: Survey<'a>,
+    marked: Vec<ObjectVersion>,
+    turn: &Turn,
+) -> Result<Round, Stop> {
+    let record = holder.record().await;
+    let Survey { versions, uploads, kinds, mappings, .. } = survey;
+    let keys = known_and_found(app, &record, mappings);
+    let aside = async {
+        futures::try_join!(
+            abort_all(app, &uploads, turn.deadline),
+            sever_all(app, &record, &kinds, &keys, turn.deadline)
+        )
+    };
+    let resumed = if record.epoch > 0 { resume(app, &record, turn.deadline).await? } else { Resumed::default() };
+    if resumed.is_empty() && versions.count < app.settings.deletion_threshold {
+        let (mut direct, (uploads, severed)) =
+            futures::try_join!(erase_directly(app, &record, collect(versions).await?, turn), aside)?;
+        direct.statuses.extend(marked);
+        (direct.uploads, direct.severed) = (uploads, severed);
+        return Ok(Round::Direct(Box::new(direct)));
+    }
+    let (planned, (uploads, severed)) = futures::try_join!(plan(app, &record, versions, resumed, turn), aside)?;
+    let planned = match planned {
+        Planned::Whole(planned) => planned,
+        Planned::HandedOver => return Ok(Round::HandedOver),
+    };
+    holder.write(|record| planned.write(record, uploads, severed)).await?;
+    Ok(Round::Planned)
+}
+
+/// The keys the survey found, and those the record knows from before or from hints.
+fn known_and_found(app: &App, record: &Record, found: Vec<(usize, ObjectKey)>) -> Vec<(usize, ObjectKey)> {
+    let index = |name: &domain::ids::BucketName| app.buckets.photos.iter().position(|b| b.name == *name);
+    let known = record.mappings.iter().filter_map(|m| Some((index(&m.bucket)?, m.key.clone())));
+    let all: HashSet<(usize, ObjectKey)> = found.into_iter().chain(known).collect();
+    all.into_iter().collect()
+}
+
+/// Aborts unfinished uploads, by bucket.
+pub async fn abort_all(app: &App, uploads: &[Vec<Upload>], deadline: Instant) -> Result<u64, Stop> {
+    let each = uploads.iter().enumerate().flat_map(|(bucket, uploads)| {
+        let bucket: &Bucket = &app.buckets.photos[bucket];
+        uploads.iter().map(move |upload| retrying(deadline, async || abort_multipart_upload(bucket, upload).await))
+    });
+    let each: Vec<_> = each.collect();
+    let count = each.len() as u64;
+    stream::iter(each).buffer_unordered(ABORTS_IN_FLIGHT).try_collect::<()>().await?;
+    Ok(count)
+}
+
+async fn collect(mut versions: Versions<'_>) -> Result<Vec<Chunk>, Stop> {
+    let mut chunks = Vec::new();
+    while let Some(chunk) = versions.next().await? {
+        chunks.push(chunk);
+    }
+    Ok(chunks)
+}
+
+/// Erases fewer versions than the threshold, all prefixes of a bucket in the same requests.
+async fn erase_directly(app: &App, record: &Record, chunks: Vec<Chunk>, turn: &Turn) -> Result<Direct, Stop> {
+    let (prefixes, status) = (app.prefixes(&record.account_id), status_keys(&record.account_id));
+    let mut direct = Direct::default();
+    let mut by_bucket: Vec<Vec<Listed>> = app.buckets.photos.iter().map(|_| Vec::new()).collect();
+    for chunk in chunks {
+        let template = app.template(&prefixes[chunk.shard.prefix % prefixes.len()]);
+        for listed in chunk.listed {
+            direct.listed.add(&listed, template);
+            if status.contains(listed.version.key()) {
+                direct.statuses.push(listed.version);
+            } else {
+                by_bucket[chunk.shard.bucket].push(listed);
+            }
+        }
+    }
+    let each = by_bucket.iter().enumerate().filter(|(_, listed)| !listed.is_empty()).map(async |(bucket, listed)| {
+        let versions: Vec<ObjectVersion> = listed.iter().map(|l| l.version.clone()).collect();
+        erase_versions(app, &app.buckets.photos[bucket], &versions, turn.deadline).await
+    });
+    for (outcome, held_until) in try_join_all(each).await? {
+        direct.outcome.add(&outcome);
+        direct.held_until = later(direct.held_until, held_until);
+    }
+    Ok(direct)
+}
+
+/// Erases versions of a bucket and sums up; an unanswered one stops the round.
+pub async fn erase_versions(
+    app: &App,
+    bucket: &Bucket,
+    versions: &[ObjectVersion],
+    deadline: Instant,
+) -> Result<(PageOutcome, Option<Option<Timestamp>>), Stop> {
+    let terms = Terms { pace: &app.pace, deadline, counts: &app.counts };
+    let outcomes = erase(bucket, versions, terms).await?;
+    let held_until = outcomes.iter().fold(None, |until, outcome| match outcome {
+        Outcome::Held(Hold::Until(at)) => later(until, Some(Some(*at))),
+        Outcome::Held(Hold::Legal) => later(until, Some(None)),
+        _ => until,
+    });
+    let outcome = PageOutcome::of(versions.iter().zip(&outcomes)).ok_or(Stop::TimeUp)?;
+    Ok((outcome, held_until))
+}
+
+/// The later of two holds; a legal hold, which has no end, is later than any date.
+pub fn later(a: Option<Option<Timestamp>>, b: Option<Option<Timestamp>>) -> Option<Option<Timestamp>> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.zip(b).map(|(a, b)| a.max(b))),
+        (a, b) => a.or(b),
+    }
+}

@@ -1,0 +1,180 @@
+//! Holding a record: every change is a conditional write, made before the side effect it announces.
+
+use std::time::Duration;
+
+use aws::delete_object::delete_if_match;
+use aws::get_object::{Got, get_object};
+use aws::put_object::{Condition, put_own};
+use aws::retry::{backoff, retrying};
+use aws::{AwsError, Bucket, Cause};
+use domain::ids::{AccountId, DeletionId};
+use domain::keys::ObjectKey;
+use domain::layout::record_key;
+use domain::record::{Kind, RENEW_SECONDS, Record};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::{App, Stop, nonce};
+
+/// Tries of one conditional write.
+const TRIES_MAX: u32 = 8;
+
+/// A record that this run holds.
+#[derive(Debug)]
+pub struct Holder<'a> {
+    app: &'a App,
+    key: ObjectKey,
+    held: Mutex<Held>,
+    /// ETag of the receipt, once this run has seen it.
+    pub receipt_etag: Mutex<Option<String>>,
+    /// When the invocation must have stopped.
+    pub deadline: Instant,
+}
+
+#[derive(Debug)]
+struct Held {
+    record: Record,
+    etag: String,
+}
+
+/// Who got the record.
+#[derive(Debug)]
+pub enum Claim<'a> {
+    /// We did.
+    Ours(Box<Holder<'a>>),
+    /// Somebody else has it, or has put it down in a state that waits.
+    Theirs(Box<Record>, Got),
+}
+
+impl<'a> Holder<'a> {
+    /// Creates the record of an account, or finds the one there is.
+    pub async fn claim(app: &'a App, account: AccountId, kind: Kind, deadline: Instant) -> Result<Claim<'a>, Stop> {
+        let key = record_key(&account);
+        let deletion = DeletionId::new(uuid::Uuid::new_v4());
+        let record = Record::claim(deletion, account, kind, nonce(), nonce());
+        if let Some(etag) = write(app.manifest(), &key, &record, Condition::Absent).await? {
+            return Ok(Claim::Ours(Box::new(Self::new(app, key, Held { record, etag }, deadline))));
+        }
+        match read(app, &key, deadline).await? {
+            Some((record, got)) => Ok(Claim::Theirs(Box::new(record), got)),
+            // It was there a moment ago: its deletion ended just now. The caller may ask again.
+            None => Err(Stop::Lost),
+        }
+    }
+
+    /// Takes over a record as it was read. `None` if somebody else was quicker.
+    pub async fn take_over(
+        app: &'a App,
+        record: &Record,
+        etag: &str,
+        deadline: Instant,
+    ) -> Result<Option<Holder<'a>>, Stop> {
+        let key = record_key(&record.account_id);
+        let record = record.taken_over(nonce(), nonce());
+        let etag = write(app.manifest(), &key, &record, Condition::Etag(etag)).await?;
+        Ok(etag.map(|etag| Self::new(app, key, Held { record, etag }, deadline)))
+    }
+
+    fn new(app: &'a App, key: ObjectKey, held: Held, deadline: Instant) -> Self {
+        Self { app, key, held: Mutex::new(held), receipt_etag: Mutex::new(None), deadline }
+    }
+
+    /// The record as last written.
+    pub async fn record(&self) -> Record {
+        self.held.lock().await.record.clone()
+    }
+
+    /// Changes the record, under the condition that nobody else has.
+    pub async fn write(&self, change: impl FnOnce(&mut Record)) -> Result<(), Stop> {
+        let mut held = self.held.lock().await;
+        let mut record = held.record.clone();
+        record.nonce = nonce();
+        change(&mut record);
+        let etag = write(self.app.manifest(), &self.key, &record, Condition::Etag(&held.etag)).await?;
+        *held = Held { record, etag: etag.ok_or(Stop::Lost)? };
+        Ok(())
+    }
+
+    /// Puts the record down, so that any run may take it up at once.
+    pub async fn release(&self) -> Result<(), Stop> {
+        if self.record().await.holder.is_none() {
+            return Ok(());
+        }
+        self.write(|record| record.holder = None).await
+    }
+
+    /// Removes the record: the deletion is over.
+    pub async fn remove(&self) -> Result<(), Stop> {
+        let held = self.held.lock().await;
+        let (manifest, key, etag) = (self.app.manifest(), &self.key, held.etag.as_str());
+        let removed = retrying(self.deadline, async || delete_if_match(manifest, key, etag).await).await;
+        match removed {
+            Err(error) if error.cause == Cause::NotFound => Ok(()),
+            Err(error) if error.cause == Cause::Condition => Err(Stop::Lost),
+            other => Ok(other?),
+        }
+    }
+
+    /// Does some work while the lease is renewed beside it. Losing the record ends the work at its next wait.
+    pub async fn while_renewing<T>(&self, work: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
+        tokio::select! {
+            done = work => done,
+            lost = self.renew() => Err(lost),
+            () = tokio::time::sleep_until(self.deadline) => Err(Stop::TimeUp),
+        }
+    }
+
+    async fn renew(&self) -> Stop {
+        loop {
+            tokio::time::sleep(Duration::from_secs(RENEW_SECONDS)).await;
+            if let Err(stop) = self.write(|_| ()).await {
+                return stop;
+            }
+        }
+    }
+}
+
+/// Reads a record by its key.
+pub async fn read(app: &App, key: &ObjectKey, deadline: Instant) -> Result<Option<(Record, Got)>, Stop> {
+    let got = retrying(deadline, async || get_object(app.manifest(), key, None).await).await?;
+    let Some(got) = got else {
+        return Ok(None);
+    };
+    let record = Record::parse(&got.body).map_err(Stop::Refused)?;
+    Ok(Some((record, got)))
+}
+
+/// One conditional write. `None`: the condition does not hold, somebody else wrote. After an answer that says
+/// neither, the record is read back: our own nonce in it means that the write happened.
+async fn write(
+    bucket: &Bucket,
+    key: &ObjectKey,
+    record: &Record,
+    condition: Condition<'_>,
+) -> Result<Option<String>, AwsError> {
+    let mut tries = 0;
+    loop {
+        let error = match put_own(bucket, key, record.to_json(), condition).await {
+            Ok(etag) => return Ok(Some(etag)),
+            Err(error) => error,
+        };
+        let unclear = error.is_passing() || error.cause == Cause::Condition || error.cause == Cause::NotFound;
+        if !unclear {
+            return Err(error);
+        }
+        if let Ok(Some(got)) = get_object(bucket, key, None).await
+            && Record::parse(&got.body).is_ok_and(|found| found.nonce == record.nonce)
+        {
+            return Ok(Some(got.etag));
+        }
+        // 412 is S3's last word, 404 says the record is gone. 409 only says that two writes met.
+        if matches!(error.status, Some(412 | 404)) {
+            return Ok(None);
+        }
+        tries += 1;
+        if tries == TRIES_MAX {
+            return Err(error);
+        }
+        tokio::time::sleep(backoff(tries)).await;
+    }
+}

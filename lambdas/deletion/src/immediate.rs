@@ -1,0 +1,88 @@
+//! Delete Now.
+
+use domain::answer::Answer;
+use domain::environment::ImmediateMode;
+use domain::ids::AccountId;
+use domain::record::{Kind, Record, State};
+
+use crate::answer::of_record;
+use crate::dry_run::dry_run as only_count;
+use crate::holder::{Claim, Holder, read};
+use crate::life::advance;
+use crate::settle::settle;
+use crate::survey::survey;
+use crate::{App, Stop, Turn};
+
+/// Erases an account now, or says what another run is doing about it. Asking again is always safe: there is one
+/// deletion an account.
+pub async fn immediate(
+    app: &App,
+    account: AccountId,
+    dry_run: bool,
+    hints: &[String],
+    turn: &Turn,
+) -> Result<Answer, Stop> {
+    if app.settings.immediate_mode != ImmediateMode::Allowed {
+        return Ok(Answer::error(403, "immediate deletion is not allowed in this environment"));
+    }
+    if dry_run {
+        return only_count(app, &account, turn).await;
+    }
+    // The survey only reads, so it need not wait for the claim; it is used after it.
+    let (claim, survey) =
+        tokio::join!(Holder::claim(app, account, Kind::Immediate, turn.deadline), survey(app, &account, turn.deadline));
+    match claim? {
+        Claim::Ours(holder) => {
+            let fresh = survey.ok().map(|survey| (survey, hints));
+            go_on(app, &holder, fresh, turn).await
+        }
+        Claim::Theirs(record, got) => {
+            if record.is_held(got.modified, app.clock.now()) {
+                return Ok(of_record(&record));
+            }
+            take_up(app, &record, &got.etag, turn).await
+        }
+    }
+}
+
+async fn go_on<'a>(
+    app: &'a App,
+    holder: &Holder<'_>,
+    fresh: Option<(crate::survey::Survey<'a>, &[String])>,
+    turn: &Turn,
+) -> Result<Answer, Stop> {
+    match advance(app, holder, fresh, turn).await {
+        Ok(()) => Ok(of_record(&holder.record().await)),
+        Err(Stop::Lost) => now(app, &holder.record().await, turn).await,
+        // The record says what happened, and a later run goes on.
+        Err(_) => Ok(of_record(&holder.record().await)),
+    }
+}
+
+/// Answers with the record as another run left it.
+async fn now(app: &App, record: &Record, turn: &Turn) -> Result<Answer, Stop> {
+    let key = domain::layout::record_key(&record.account_id);
+    let (record, _) = read(app, &key, turn.deadline).await?.ok_or(Stop::Lost)?;
+    Ok(of_record(&record))
+}
+
+/// Takes up a deletion that nobody holds. One that is settling is looked at again at once: the person may have used
+/// the account since, and must not be told "completed" while something is there.
+async fn take_up(app: &App, record: &Record, etag: &str, turn: &Turn) -> Result<Answer, Stop> {
+    if matches!(record.state, State::Submitted { .. } | State::Held { .. }) {
+        return Ok(of_record(record));
+    }
+    let Some(holder) = Holder::take_over(app, record, etag, turn.deadline).await? else {
+        return now(app, record, turn).await;
+    };
+    if matches!(record.state, State::Settling { .. }) {
+        holder.while_renewing(settle(app, &holder)).await?;
+    }
+    if matches!(record.state, State::Failed { .. }) {
+        holder.write(Record::try_again).await?;
+    }
+    if matches!(holder.record().await.state, State::Settling { .. }) {
+        return Ok(of_record(&holder.record().await));
+    }
+    go_on(app, &holder, None, turn).await
+}

@@ -1,0 +1,133 @@
+//! The deletion function. Start with [`handler`], then [`life`]: the states of a deletion, one after another.
+
+pub mod answer;
+pub mod claim;
+pub mod clean;
+pub mod dry_run;
+pub mod erase;
+pub mod finish;
+pub mod handler;
+pub mod holder;
+pub mod immediate;
+pub mod job;
+pub mod life;
+pub mod listing;
+pub mod mappings;
+pub mod plan;
+pub mod reconcile;
+pub mod resume;
+pub mod settle;
+pub mod status;
+pub mod submit;
+pub mod survey;
+pub mod verify;
+
+use aws::clients::{Buckets, SdkConfig};
+use aws::clock::ServerClock;
+use aws::erase::Counts;
+use aws::metrics::{Unit, emit};
+use aws::pace::Pace;
+use aws::{AwsError, Bucket};
+use domain::ids::{AccountId, DeletionId, Nonce};
+use domain::layout::AccountPrefix;
+use domain::receipt::Place;
+use domain::settings::DeletionSettings;
+use tokio::time::Instant;
+
+/// What invocations share.
+#[derive(Debug)]
+pub struct App {
+    /// From the environment's variables.
+    pub settings: DeletionSettings,
+    /// Where everything lies.
+    pub buckets: Buckets,
+    /// S3 Batch Operations.
+    pub jobs: aws_sdk_s3control::Client,
+    /// To hand work over to another invocation.
+    pub lambda: aws_sdk_lambda::Client,
+    /// S3's time.
+    pub clock: ServerClock,
+    /// The pace of everything erased by this process.
+    pub pace: Pace,
+    /// For the metrics.
+    pub counts: Counts,
+}
+
+impl App {
+    /// Makes the clients.
+    pub fn new(sdk: &SdkConfig, settings: DeletionSettings) -> Self {
+        let clock = ServerClock::default();
+        Self {
+            buckets: Buckets::new(sdk, &settings.shared, &clock),
+            jobs: aws_sdk_s3control::Client::new(sdk),
+            lambda: aws_sdk_lambda::Client::new(sdk),
+            pace: Pace::new(settings.shared.pace_keys_per_second),
+            counts: Counts::default(),
+            clock,
+            settings,
+        }
+    }
+
+    /// The service's own bucket.
+    pub fn manifest(&self) -> &Bucket {
+        &self.buckets.manifest
+    }
+
+    /// Every prefix of an account.
+    pub fn prefixes(&self, account: &AccountId) -> Vec<AccountPrefix> {
+        AccountPrefix::all(&self.settings.shared.account_prefixes, account)
+    }
+
+    /// The template of an account prefix: what receipts and metrics may name.
+    pub fn template(&self, prefix: &AccountPrefix) -> &str {
+        self.settings.shared.account_prefixes[prefix.template()].as_str()
+    }
+
+    /// What receipts say about this service.
+    pub fn place(&self) -> Place {
+        Place {
+            environment: self.settings.shared.environment.clone(),
+            buckets: self.buckets.photos.iter().map(|b| b.name.to_string()).collect(),
+            other_stores: self.settings.other_stores.clone(),
+            code_version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    /// Prints metrics about a deletion.
+    pub fn measure(&self, deletion: Option<&DeletionId>, metrics: &[(&str, Unit, u64)]) {
+        emit(&self.settings.shared.environment, self.clock.now(), deletion, metrics);
+    }
+}
+
+/// A fresh nonce.
+pub fn nonce() -> Nonce {
+    Nonce::new(uuid::Uuid::new_v4())
+}
+
+/// One invocation: how long it may take, and who waits for it.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    /// When to have stopped.
+    pub deadline: Instant,
+    /// When a caller has waited long enough: planning is handed over then.
+    pub patience: Option<Instant>,
+    /// The function's own name, to hand over to.
+    pub function: String,
+}
+
+/// Why an invocation stops before the deletion is complete. The record stays, and a later run goes on.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Stop {
+    /// Another run holds the record now.
+    #[error("another run has taken over")]
+    Lost,
+    /// Time is nearly up.
+    #[error("time is up; a later run goes on")]
+    TimeUp,
+    /// AWS refused, or kept failing.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// Something is there that must not be guessed about.
+    #[error("{0}")]
+    Refused(String),
+}

@@ -1,0 +1,176 @@
+//! Severing mappings: nobody signs in to the account any more, and nobody else's sign-in is harmed.
+
+use aws::delete_object::delete_if_match;
+use aws::erase::{Terms, erase};
+use aws::get_object::get_object;
+use aws::list_object_versions::list_object_versions;
+use aws::put_object::{Condition, put_object};
+use aws::retry::retrying;
+use aws::{AwsError, Bucket, Cause};
+use domain::ids::AccountId;
+use domain::keys::ObjectKey;
+use domain::look::Listed;
+use domain::mapping::{BucketKind, Link, Recognizer, Seen, Step, account_in, sever};
+use domain::outcome::Outcome;
+use domain::record::Record;
+use futures::future::try_join_all;
+use tokio::time::Instant;
+
+use crate::{App, Stop};
+
+/// Looks at a key again this often when somebody writes to it at the same time.
+const LOOKS_MAX: u32 = 5;
+
+/// What was done to mappings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Severed {
+    /// Keys that led to the account and do so no more.
+    pub severed: u64,
+    /// Of these, keys put back to a new account.
+    pub repaired: u64,
+}
+
+/// Severs keys, side by side.
+pub async fn sever_all(
+    app: &App,
+    record: &Record,
+    kinds: &[BucketKind],
+    keys: &[(usize, ObjectKey)],
+    deadline: Instant,
+) -> Result<Severed, Stop> {
+    let each = keys.iter().map(|(bucket, key)| sever_one(app, record, (*bucket, kinds[*bucket]), key, deadline));
+    let sum = |a: Severed, b: Severed| Severed { severed: a.severed + b.severed, repaired: a.repaired + b.repaired };
+    Ok(try_join_all(each).await?.into_iter().fold(Severed::default(), sum))
+}
+
+/// Severs one key: looks at its whole stack, plans, acts; if a condition failed, looks again.
+async fn sever_one(
+    app: &App,
+    record: &Record,
+    (index, kind): (usize, BucketKind),
+    key: &ObjectKey,
+    deadline: Instant,
+) -> Result<Severed, Stop> {
+    let bucket = &app.buckets.photos[index];
+    let mut done = Severed::default();
+    for _ in 0..LOOKS_MAX {
+        let links = links(bucket, key, &record.account_id, deadline).await?;
+        if !links.iter().any(|link| link.ours) {
+            return Ok(done);
+        }
+        let moved_to = moved_to(record, bucket, key);
+        let claimed_at = record.claimed_at.unwrap_or_else(|| app.clock.now());
+        let steps = sever(kind, &links, claimed_at, moved_to.is_some()).map_err(|e| Stop::Refused(e.to_string()))?;
+        if take_steps(app, bucket, key, &steps, moved_to, deadline).await? {
+            done.severed = 1;
+            done.repaired |= u64::from(steps.iter().any(|step| matches!(step, Step::PutBack { .. })));
+            return Ok(done);
+        }
+    }
+    Err(Stop::Refused("a mapping keeps changing while it is severed".to_owned()))
+}
+
+fn moved_to<'r>(record: &'r Record, bucket: &Bucket, key: &ObjectKey) -> Option<&'r str> {
+    let known = record.mappings.iter().find(|m| m.bucket == bucket.name && m.key == *key)?;
+    known.moved_to.as_deref()
+}
+
+/// The whole stack of a key, newest first, and to whom each version leads.
+async fn links(
+    bucket: &Bucket,
+    key: &ObjectKey,
+    account: &AccountId,
+    deadline: Instant,
+) -> Result<Vec<Link>, AwsError> {
+    let (mut stack, mut after) = (Vec::new(), None);
+    loop {
+        let list = async || list_object_versions(bucket, key.as_str(), after.as_ref()).await;
+        let page = retrying(deadline, list).await?;
+        stack.extend(page.listed.into_iter().filter(|l| l.version.key() == key));
+        match page.next.filter(|next| next.key == key.as_str()) {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    // Not by ETag alone here: a link about to be cut is read if there is any doubt.
+    let recognizer = Recognizer::new(&[*account], true);
+    try_join_all(stack.into_iter().map(|listed| link(bucket, &recognizer, listed, deadline))).await
+}
+
+async fn link(bucket: &Bucket, recognizer: &Recognizer, listed: Listed, deadline: Instant) -> Result<Link, AwsError> {
+    let seen = match recognizer.see(&listed) {
+        Seen::Account(_) => return Ok(Link { listed, ours: true }),
+        _ if listed.marker || listed.size == 0 || listed.size > 64 => Seen::Nobody,
+        _ => {
+            let (key, version) = (listed.version.key(), listed.version.version());
+            let got = retrying(deadline, async || get_object(bucket, key, Some(version)).await).await?;
+            got.map_or(Seen::Nobody, |got| recognizer.read(&got.body))
+        }
+    };
+    Ok(Link { ours: seen != Seen::Nobody, listed })
+}
+
+/// Takes the steps in order. `false`: somebody wrote meanwhile, nothing after that was done.
+async fn take_steps(
+    app: &App,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    steps: &[Step],
+    moved_to: Option<&str>,
+    deadline: Instant,
+) -> Result<bool, Stop> {
+    for step in steps {
+        let done = match step {
+            Step::DeleteCurrent { etag } => retrying(deadline, async || delete_if_match(bucket, key, etag).await).await,
+            Step::PutBack { body_of, etag } => {
+                let body = match body_of {
+                    Some(version) => {
+                        let get = async || get_object(bucket, key, Some(version.version())).await;
+                        retrying(deadline, get).await?.map(|got| got.body)
+                    }
+                    None => moved_to.map(|text| text.as_bytes().to_vec()),
+                };
+                let Some(body) = body else { return Ok(false) };
+                let put = async || put_object(bucket, key, body.clone(), "text/plain", Condition::Etag(etag)).await;
+                retrying(deadline, put).await.map(|_| ())
+            }
+            Step::Erase(versions) => {
+                let terms = Terms { pace: &app.pace, deadline, counts: &app.counts };
+                let outcomes = erase(bucket, versions, terms).await?;
+                if outcomes.iter().any(|o| !matches!(o, Outcome::Erased | Outcome::Absent)) {
+                    return Err(Stop::Refused("S3 keeps a version of a mapping".to_owned()));
+                }
+                Ok(())
+            }
+        };
+        match done {
+            Ok(()) => {}
+            Err(error) if matches!(error.cause, Cause::Condition | Cause::NotFound) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(true)
+}
+
+/// Looks where known mappings lead now, and remembers the new account of one that moved: in a bucket without
+/// versions nothing else would tell what an old phone overwrote.
+pub async fn note_moves(app: &App, record: &mut Record, deadline: Instant) -> Result<(), AwsError> {
+    let read = async |bucket_name, key| {
+        let Some(bucket) = app.buckets.photo_bucket(bucket_name) else { return Ok(None) };
+        retrying(deadline, async || get_object(bucket, key, None).await).await
+    };
+    let bodies = try_join_all(record.mappings.iter().map(|m| read(&m.bucket, &m.key))).await?;
+    for (known, got) in record.mappings.iter_mut().zip(bodies) {
+        let text = got.and_then(|got| String::from_utf8(got.body).ok());
+        let other = text.filter(|t| account_in(t.as_bytes()).is_some_and(|a| a != record.account_id));
+        if other.is_some() {
+            known.moved_to = other;
+        }
+    }
+    Ok(())
+}
+
+/// Whether any version of a key leads to the account.
+pub async fn leads_to(bucket: &Bucket, key: &ObjectKey, account: &AccountId, deadline: Instant) -> Result<bool, Stop> {
+    Ok(links(bucket, key, account, deadline).await?.iter().any(|link| link.ours))
+}

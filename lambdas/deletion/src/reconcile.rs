@@ -1,0 +1,194 @@
+//! Reconcile: takes up every deletion that waits and that nobody holds. When nothing waits it is one listing.
+
+use std::collections::BTreeMap;
+
+use aws::list_objects::list_objects;
+use domain::ids::{JobId, RunId};
+use domain::layout::{RECORDS, job_key, run_key};
+use domain::record::{Record, State};
+use futures::{StreamExt as _, stream};
+use serde_json::{Value, json};
+
+use crate::holder::{Holder, read};
+use crate::job::{cross_check, ended, sum_up};
+use crate::life::advance;
+use crate::settle::{Settled, settle};
+use crate::submit::{Member, Run, note_job, read_run, start_job, submit};
+use crate::{App, Stop, Turn};
+
+/// Accounts worked on at the same time.
+const ACCOUNTS_IN_FLIGHT: usize = 8;
+/// Seconds after which a failed deletion, or one under a legal hold, is tried again.
+const AGAIN_SECONDS: i64 = 86_400;
+
+/// A record as it was read.
+struct Found {
+    record: Record,
+    etag: String,
+    modified: domain::Timestamp,
+}
+
+/// Takes up everything that waits.
+pub async fn reconcile(app: &App, turn: &Turn) -> Result<Value, Stop> {
+    take_up(app, records(app, turn).await?, turn).await
+}
+
+/// A job ended: takes up its deletions only. An unknown job is somebody else's.
+pub async fn job_ended(app: &App, job: &JobId, turn: &Turn) -> Result<Value, Stop> {
+    let Some(run) = read_run(app, &job_key(job), turn.deadline).await? else {
+        return Ok(json!({ "waiting": 0 }));
+    };
+    let mut found = records(app, turn).await?;
+    found.retain(|f| matches!(f.record.state, State::Submitted { run_id, .. } if run_id == run.run_id));
+    take_up(app, found, turn).await
+}
+
+async fn records(app: &App, turn: &Turn) -> Result<Vec<Found>, Stop> {
+    let keys = list_objects(app.manifest(), RECORDS, turn.deadline).await?;
+    let reads = keys.into_iter().map(async |object| {
+        let found = read(app, &object.key, turn.deadline).await?;
+        Ok::<_, Stop>(found.map(|(record, got)| Found { record, etag: got.etag, modified: got.modified }))
+    });
+    let found: Vec<_> = stream::iter(reads).buffer_unordered(ACCOUNTS_IN_FLIGHT).collect().await;
+    let (mut records, mut unreadable) = (Vec::new(), None);
+    for one in found {
+        match one {
+            Ok(found) => records.extend(found),
+            // One unreadable record must not keep the others waiting; it fails the invocation in the end.
+            Err(stop) => unreadable = Some(stop),
+        }
+    }
+    match unreadable {
+        Some(stop) if records.is_empty() => Err(stop),
+        Some(stop) => {
+            tracing::error!(reason = %stop, "a record cannot be read");
+            Ok(records)
+        }
+        None => Ok(records),
+    }
+}
+
+/// Works on each record nobody holds. If any of them fails the invocation fails too, after the others had their turn.
+async fn take_up(app: &App, found: Vec<Found>, turn: &Turn) -> Result<Value, Stop> {
+    let waiting = found.len();
+    let now = app.clock.now();
+    let free: Vec<Found> = found.into_iter().filter(|f| !f.record.is_held(f.modified, now)).collect();
+    let (submitted, others): (Vec<_>, Vec<_>) =
+        free.into_iter().partition(|f| matches!(f.record.state, State::Submitted { .. }));
+    let (planned, others): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|f| matches!(f.record.state, State::Planned { .. }));
+    let mut results = vec![submit_all(app, planned, turn).await];
+    let runs = by_run(submitted);
+    let runs = stream::iter(runs).map(async |(run, found)| one_run(app, run, found, turn).await);
+    results.extend(runs.buffer_unordered(ACCOUNTS_IN_FLIGHT).collect::<Vec<_>>().await);
+    let others = stream::iter(others).map(async |found| one(app, found, turn).await);
+    results.extend(others.buffer_unordered(ACCOUNTS_IN_FLIGHT).collect::<Vec<_>>().await);
+    for result in results {
+        match result {
+            Ok(()) | Err(Stop::Lost) => {}
+            Err(stop) => return Err(stop),
+        }
+    }
+    Ok(json!({ "waiting": waiting }))
+}
+
+fn by_run(found: Vec<Found>) -> BTreeMap<RunId, Vec<Found>> {
+    let mut runs: BTreeMap<RunId, Vec<Found>> = BTreeMap::new();
+    for f in found {
+        if let State::Submitted { run_id, .. } = f.record.state {
+            runs.entry(run_id).or_default().push(f);
+        }
+    }
+    runs
+}
+
+/// All planned deletions go into one job.
+async fn submit_all(app: &App, planned: Vec<Found>, turn: &Turn) -> Result<(), Stop> {
+    let holders = take_all(app, &planned, turn).await?;
+    if holders.is_empty() {
+        return Ok(());
+    }
+    let holders: Vec<&Holder<'_>> = holders.iter().collect();
+    submit(app, &holders, turn.deadline).await
+}
+
+async fn take_all<'a>(app: &'a App, found: &[Found], turn: &Turn) -> Result<Vec<Holder<'a>>, Stop> {
+    let mut holders = Vec::new();
+    for f in found {
+        holders.extend(Holder::take_over(app, &f.record, &f.etag, turn.deadline).await?);
+    }
+    Ok(holders)
+}
+
+/// A run: without a job it gets one, with one that has ended its deletions go on.
+async fn one_run(app: &App, run_id: RunId, found: Vec<Found>, turn: &Turn) -> Result<(), Stop> {
+    let known = read_run(app, &run_key(&run_id), turn.deadline).await?;
+    let mut run = known.ok_or_else(|| Stop::Refused(format!("run {run_id} has no object")))?;
+    let Some(job) = run.job_id.clone() else {
+        return give_job(app, &mut run, &found, turn).await;
+    };
+    if !ended(app, &run, &job, turn.deadline).await? {
+        return Ok(());
+    }
+    cross_check(app, &run, turn.deadline).await?;
+    let each = stream::iter(found).map(async |f| {
+        let taken = Holder::take_over(app, &f.record, &f.etag, turn.deadline).await?;
+        let Some(holder) = taken else { return Ok(()) };
+        if !holder.record().await.done.jobs.contains(&job) {
+            holder.write(|record| record.done.jobs.push(job.clone())).await?;
+        }
+        sum_up(app, &holder).await?;
+        advance(app, &holder, None, turn).await
+    });
+    let results: Vec<Result<(), Stop>> = each.buffer_unordered(ACCOUNTS_IN_FLIGHT).collect().await;
+    results.into_iter().collect()
+}
+
+/// The run died between its records and its job: the records that name it are its members.
+async fn give_job(app: &App, run: &mut Run, found: &[Found], turn: &Turn) -> Result<(), Stop> {
+    let member = |f: &Found| Member { deletion_id: f.record.deletion_id, attempt: f.record.attempt };
+    run.members = found.iter().map(member).collect();
+    let job = start_job(app, run, turn.deadline).await?;
+    for holder in take_all(app, found, turn).await? {
+        note_job(app, &holder, &job).await?;
+    }
+    Ok(())
+}
+
+/// Any other state: it goes on if it is due.
+async fn one(app: &App, found: Found, turn: &Turn) -> Result<(), Stop> {
+    if !is_due(app, &found) {
+        return Ok(());
+    }
+    let Some(holder) = Holder::take_over(app, &found.record, &found.etag, turn.deadline).await? else {
+        return Ok(());
+    };
+    match found.record.state {
+        State::Settling { .. } => {
+            if holder.while_renewing(settle(app, &holder)).await? != Settled::Reopened {
+                return Ok(());
+            }
+        }
+        State::Held { .. } | State::Failed { .. } => {
+            holder
+                .write(|record| {
+                    record.tries = 0;
+                    record.try_again();
+                })
+                .await?;
+        }
+        _ => {}
+    }
+    advance(app, &holder, None, turn).await
+}
+
+fn is_due(app: &App, found: &Found) -> bool {
+    let now = app.clock.now();
+    let a_day_old = now.as_second() >= found.modified.as_second() + AGAIN_SECONDS;
+    match &found.record.state {
+        State::Settling { second_look_at, .. } => now >= *second_look_at,
+        State::Held { until: Some(until) } => now > *until,
+        State::Held { until: None } | State::Failed { .. } => a_day_old,
+        _ => true,
+    }
+}

@@ -1,0 +1,192 @@
+//! The last look: status goes, then everything is listed again, and only an empty answer is complete.
+
+use domain::Timestamp;
+use domain::ids::AccountId;
+use domain::keys::ObjectVersion;
+use domain::layout::status_keys;
+use domain::receipt::{Receipt, ReceiptState};
+use domain::record::{ATTEMPTS_MAX, Record, State};
+use futures::future::try_join_all;
+use tokio::time::Instant;
+
+use crate::claim::{put_receipt, receipt_of};
+use crate::erase::{Direct, erase_versions, later};
+use crate::holder::Holder;
+use crate::job::{gave_up, held_until};
+use crate::listing::Walk;
+use crate::mappings::leads_to;
+use crate::survey::{account_roots, sign_ins, uploads};
+use crate::{App, Stop};
+
+/// What a look found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leftovers {
+    /// Versions and markers under the account's prefixes, status included.
+    pub versions: u64,
+    /// Unfinished uploads.
+    pub uploads: u64,
+    /// Mappings that lead to the account.
+    pub mappings: u64,
+    /// Schedule entries of the account. They go after the last look, so they are no leftover yet.
+    pub entries: u64,
+    /// When the look began: whatever it found was true then or later.
+    pub looked_at: Timestamp,
+}
+
+impl Leftovers {
+    /// Whether nothing is left.
+    pub fn is_empty(&self) -> bool {
+        self.versions == 0 && self.uploads == 0 && self.mappings == 0
+    }
+}
+
+/// Lists everything again.
+pub async fn look(app: &App, account: &AccountId, deadline: Instant) -> Result<Leftovers, Stop> {
+    let looked_at = app.clock.now();
+    let (versions, uploads, found) = futures::try_join!(
+        async { count(Walk::new(account_roots(app, &app.prefixes(account)), deadline)).await },
+        async { Ok(uploads(app, account, deadline).await?) },
+        async { Ok(sign_ins(app, account, deadline).await?) },
+    )?;
+    let leads = found
+        .mappings
+        .iter()
+        .map(async |(bucket, key)| leads_to(&app.buckets.photos[*bucket], key, account, deadline).await);
+    Ok(Leftovers {
+        versions,
+        uploads: uploads.iter().map(|u| u.len() as u64).sum(),
+        mappings: try_join_all(leads).await?.into_iter().filter(|leads| *leads).count() as u64,
+        entries: found.entries.len() as u64,
+        looked_at,
+    })
+}
+
+async fn count(mut walk: Walk<'_>) -> Result<u64, Stop> {
+    let mut count = 0;
+    while let Some(chunk) = walk.next().await? {
+        count += chunk.listed.len() as u64;
+    }
+    Ok(count)
+}
+
+/// Erases the status, looks, and decides what the record becomes.
+pub async fn verify(app: &App, holder: &Holder<'_>, direct: Option<Direct>) -> Result<(), Stop> {
+    let record = holder.record().await;
+    let (mut direct, by_job) = match direct {
+        Some(direct) => (direct, false),
+        None => (Direct { statuses: statuses(app, &record, holder.deadline).await?, ..Direct::default() }, true),
+    };
+    erase_statuses(app, &mut direct, holder.deadline).await?;
+    let mut record = with_round(record, &direct);
+    let left = look(app, &record.account_id, holder.deadline).await?;
+    let mut until = direct.held_until;
+    if by_job && record.done.held > 0 {
+        until = later(until, held_until(app, &record, holder.deadline).await?);
+    }
+    record.state = decide(app, &mut record, left, direct.outcome.denied, until);
+    conclude(app, holder, record).await
+}
+
+/// Versions of the status in every bucket, in both spellings.
+async fn statuses(app: &App, record: &Record, deadline: Instant) -> Result<Vec<ObjectVersion>, Stop> {
+    let keys = status_keys(&record.account_id);
+    let roots = app.buckets.photos.iter().enumerate().flat_map(|(bucket_index, bucket)| {
+        keys.iter().map(move |key| crate::listing::Root { bucket, bucket_index, prefix: key.as_str().to_owned() })
+    });
+    let mut walk = Walk::new(roots.collect(), deadline);
+    let mut versions = Vec::new();
+    while let Some(chunk) = walk.next().await? {
+        versions.extend(chunk.listed.into_iter().map(|l| l.version).filter(|v| keys.contains(v.key())));
+    }
+    Ok(versions)
+}
+
+async fn erase_statuses(app: &App, direct: &mut Direct, deadline: Instant) -> Result<(), Stop> {
+    let mut versions = std::mem::take(&mut direct.statuses);
+    versions.sort();
+    versions.dedup();
+    for bucket in &app.buckets.photos {
+        let ours: Vec<ObjectVersion> = versions.iter().filter(|v| *v.bucket() == bucket.name).cloned().collect();
+        if !ours.is_empty() {
+            let (outcome, held_until) = erase_versions(app, bucket, &ours, deadline).await?;
+            direct.outcome.add(&outcome);
+            direct.held_until = later(direct.held_until, held_until);
+        }
+    }
+    Ok(())
+}
+
+/// The record with what this round did.
+fn with_round(mut record: Record, direct: &Direct) -> Record {
+    let held_before = record.done.held;
+    record.done.listed.merge(&direct.listed);
+    record.done.add(&direct.outcome);
+    record.done.held += held_before;
+    record.done.uploads += direct.uploads;
+    record.done.mappings += direct.severed.severed;
+    record.done.repaired += direct.severed.repaired;
+    record
+}
+
+/// What follows from a look. Nothing left: the receipt. Only what Object Lock keeps: held. Anything else: another
+/// round, within the bound.
+fn decide(
+    app: &App,
+    record: &mut Record,
+    left: Leftovers,
+    denied: u64,
+    held_until: Option<Option<Timestamp>>,
+) -> State {
+    if left.is_empty() {
+        record.done.entries += left.entries;
+        let receipt = Box::new(Receipt::complete(record, &app.place(), left.looked_at));
+        let has_own_objects = !record.done.runs.is_empty() || record.attempt > 1;
+        if left.entries > 0 || has_own_objects {
+            return State::Finishing { receipt };
+        }
+        return State::Settling { receipt, second_look_at: second_look_at(app, left.looked_at) };
+    }
+    if denied > 0 {
+        return State::Failed { reason: format!("S3 refused {denied} versions") };
+    }
+    if let Some(until) = held_until
+        && left.uploads + left.mappings == 0
+        && left.versions <= record.done.held
+    {
+        return State::Held { until };
+    }
+    record.tries += 1;
+    if record.tries >= ATTEMPTS_MAX {
+        return State::Failed { reason: gave_up() };
+    }
+    record.try_again();
+    State::Claimed
+}
+
+/// When the second look is due.
+pub fn second_look_at(app: &App, looked_at: Timestamp) -> Timestamp {
+    looked_at + std::time::Duration::from_secs(app.settings.settle_seconds.into())
+}
+
+/// Writes the record, then the receipt that follows from it.
+async fn conclude(app: &App, holder: &Holder<'_>, next: Record) -> Result<(), Stop> {
+    holder
+        .write(|record| {
+            // Nothing but the receipt follows these, so the record is put down in the same write.
+            let waits = matches!(next.state, State::Settling { .. } | State::Held { .. });
+            let (nonce, holder) = (record.nonce, record.holder.filter(|_| !waits));
+            *record = next;
+            (record.nonce, record.holder) = (nonce, holder);
+        })
+        .await?;
+    let record = holder.record().await;
+    match &record.state {
+        State::Settling { receipt, .. } => put_receipt(app, holder, receipt).await,
+        State::Held { until } => {
+            let mut receipt = receipt_of(app, &record, ReceiptState::Held);
+            receipt.held_until = *until;
+            put_receipt(app, holder, &receipt).await
+        }
+        _ => Ok(()),
+    }
+}
