@@ -32,7 +32,9 @@ pub async fn settle_claim(
     let keys = known_keys(app, survey, hints);
     let mut claimed = holder.record().await;
     claimed.claimed_at.get_or_insert(now);
-    keys.iter().for_each(|(bucket, key)| claimed.remember_mapping(&app.buckets.photos[*bucket].name, key));
+    for (bucket, key) in &keys {
+        claimed.remember_mapping(&app.buckets.photos[*bucket].name, key);
+    }
     claimed.state = State::Claimed;
     let receipt = receipt_of(app, &claimed, ReceiptState::Claimed);
     let (claimed_at, mappings) = (claimed.claimed_at, claimed.mappings);
@@ -61,7 +63,7 @@ fn known_keys(app: &App, survey: &Survey<'_>, hints: &[String]) -> Vec<(usize, O
         .iter()
         .filter(is_mapping)
         .flat_map(|hint| (0..app.buckets.photos.len()).map(move |bucket| (bucket, ObjectKey::new(hint.as_str()))));
-    survey.mappings.iter().cloned().chain(hinted).collect()
+    survey.sign_ins.mappings.iter().cloned().chain(hinted).collect()
 }
 
 /// Marks every existing status, so that old apps show that the account is going. Gives the versions this made.

@@ -12,7 +12,7 @@ use crate::{App, Stop, Turn};
 
 /// Counts everything the account has.
 pub async fn dry_run(app: &App, account: &AccountId, turn: &Turn) -> Result<Answer, Stop> {
-    let Survey { mut versions, uploads, mappings, entries, statuses, .. } = survey(app, account, turn.deadline).await?;
+    let Survey { mut versions, uploads, sign_ins, statuses, .. } = survey(app, account, turn.deadline).await?;
     let prefixes = app.prefixes(account);
     let now = app.clock.now();
     let (mut tally, mut early_deletion) = (Tally::default(), 0.0);
@@ -41,8 +41,8 @@ pub async fn dry_run(app: &App, account: &AccountId, turn: &Turn) -> Result<Answ
         "groups": tally.groups(),
         "digest": tally.digest,
         "uploads": uploads.iter().map(Vec::len).sum::<usize>(),
-        "mappings": mappings.len(),
-        "entries": entries.len(),
+        "mappings": sign_ins.mappings.len(),
+        "entries": sign_ins.entries.len(),
         "statuses": statuses.len(),
         "cost": cost,
         "message": "nothing was changed",

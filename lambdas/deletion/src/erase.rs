@@ -6,7 +6,6 @@ use aws::Bucket;
 use aws::abort_multipart_upload::abort_multipart_upload;
 use aws::erase::{Terms, erase};
 use aws::retry::retrying;
-use domain::Timestamp;
 use domain::keys::{ObjectKey, ObjectVersion};
 use domain::layout::status_keys;
 use domain::look::{Listed, Upload};
@@ -23,6 +22,7 @@ use crate::mappings::{Severed, sever_all};
 use crate::plan::{Planned, plan};
 use crate::resume::{Resumed, resume};
 use crate::survey::{Survey, Versions};
+use crate::verify::erase_statuses;
 use crate::{App, Stop, Turn};
 
 /// Uploads aborted at the same time.
@@ -46,8 +46,8 @@ pub struct Direct {
     pub listed: Tally,
     /// What became of it.
     pub outcome: PageOutcome,
-    /// When the last held version becomes erasable; the inner `None` is a legal hold.
-    pub held_until: Option<Option<Timestamp>>,
+    /// The hold that ends last.
+    pub hold: Option<Hold>,
     /// Versions of the status, which come last.
     pub statuses: Vec<ObjectVersion>,
     /// Uploads aborted.
@@ -65,19 +65,23 @@ pub async fn round<'a>(
     turn: &Turn,
 ) -> Result<Round, Stop> {
     let record = holder.record().await;
-    let Survey { versions, uploads, kinds, mappings, .. } = survey;
-    let keys = known_and_found(app, &record, mappings);
+    let Survey { versions, uploads, kinds, sign_ins, .. } = survey;
+    let keys = known_and_found(app, &record, sign_ins.mappings);
     let aside = async {
         futures::try_join!(
             abort_all(app, &uploads, turn.deadline),
-            sever_all(app, &record, &kinds, &keys, turn.deadline)
+            sever_all(app, &record, (&kinds, &sign_ins.etags_are_md5), &keys, turn.deadline)
         )
     };
     let resumed = if record.epoch > 0 { resume(app, &record, turn.deadline).await? } else { Resumed::default() };
     if resumed.is_empty() && versions.count < app.settings.deletion_threshold {
-        let (mut direct, (uploads, severed)) =
-            futures::try_join!(erase_directly(app, &record, collect(versions).await?, turn), aside)?;
-        direct.statuses.extend(marked);
+        let data_then_status = async {
+            let mut direct = erase_directly(app, &record, collect(versions).await?, turn).await?;
+            direct.statuses.extend(marked);
+            erase_statuses(app, &mut direct, turn.deadline).await?;
+            Ok(direct)
+        };
+        let (mut direct, (uploads, severed)) = futures::try_join!(data_then_status, aside)?;
         (direct.uploads, direct.severed) = (uploads, severed);
         return Ok(Round::Direct(Box::new(direct)));
     }
@@ -138,9 +142,9 @@ async fn erase_directly(app: &App, record: &Record, chunks: Vec<Chunk>, turn: &T
         let versions: Vec<ObjectVersion> = listed.iter().map(|l| l.version.clone()).collect();
         erase_versions(app, &app.buckets.photos[bucket], &versions, turn.deadline).await
     });
-    for (outcome, held_until) in try_join_all(each).await? {
+    for (outcome, hold) in try_join_all(each).await? {
         direct.outcome.add(&outcome);
-        direct.held_until = later(direct.held_until, held_until);
+        direct.hold = Hold::later(direct.hold.take(), hold);
     }
     Ok(direct)
 }
@@ -151,22 +155,13 @@ pub async fn erase_versions(
     bucket: &Bucket,
     versions: &[ObjectVersion],
     deadline: Instant,
-) -> Result<(PageOutcome, Option<Option<Timestamp>>), Stop> {
+) -> Result<(PageOutcome, Option<Hold>), Stop> {
     let terms = Terms { pace: &app.pace, deadline, counts: &app.counts };
     let outcomes = erase(bucket, versions, terms).await?;
-    let held_until = outcomes.iter().fold(None, |until, outcome| match outcome {
-        Outcome::Held(Hold::Until(at)) => later(until, Some(Some(*at))),
-        Outcome::Held(Hold::Legal) => later(until, Some(None)),
+    let hold = outcomes.iter().fold(None, |until, outcome| match outcome {
+        Outcome::Held(hold) => Hold::later(until, Some(hold.clone())),
         _ => until,
     });
     let outcome = PageOutcome::of(versions.iter().zip(&outcomes)).ok_or(Stop::TimeUp)?;
-    Ok((outcome, held_until))
-}
-
-/// The later of two holds; a legal hold, which has no end, is later than any date.
-pub fn later(a: Option<Option<Timestamp>>, b: Option<Option<Timestamp>>) -> Option<Option<Timestamp>> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.zip(b).map(|(a, b)| a.max(b))),
-        (a, b) => a.or(b),
-    }
+    Ok((outcome, hold))
 }

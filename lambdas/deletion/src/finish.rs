@@ -46,9 +46,12 @@ async fn remove_entries(app: &App, account: &AccountId, deadline: Instant) -> Re
         let kind = retrying(deadline, async || get_bucket_versioning(bucket).await).await?;
         for entry in &entries {
             let by_version = kind == BucketKind::Versioned || !entry.version.version().is_null();
-            let remove = async || match by_version {
-                true => delete_version(bucket, &entry.version).await,
-                false => delete_if_match(bucket, entry.version.key(), &entry.etag).await,
+            let remove = async || {
+                if by_version {
+                    delete_version(bucket, &entry.version).await
+                } else {
+                    delete_if_match(bucket, entry.version.key(), &entry.etag).await
+                }
             };
             gone(retrying(deadline, remove).await)?;
         }

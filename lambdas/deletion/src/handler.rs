@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use domain::answer::Answer;
 use domain::event::Request;
+use futures::FutureExt as _;
 use lambda_runtime::Context;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -26,11 +27,11 @@ pub async fn handle(app: &App, event: Value, context: &Context) -> Result<Value,
     let turn = turn(context, !request.is_unattended());
     match request {
         Request::Immediate { account, dry_run, hints } => {
-            Ok(json!(answered(immediate::immediate(app, account, dry_run, &hints, &turn).await)))
+            Ok(json!(answered(immediate::immediate(app, account, dry_run, &hints, &turn).boxed_local().await)))
         }
         Request::Status(query) => Ok(json!(answered(status::status(app, &query, turn.deadline).await))),
-        Request::JobStatus(job) => reconcile::job_ended(app, &job, &turn).await,
-        Request::Reconcile => reconcile::reconcile(app, &turn).await,
+        Request::JobStatus(job) => reconcile::job_ended(app, &job, &turn).boxed_local().await,
+        Request::Reconcile => reconcile::reconcile(app, &turn).boxed_local().await,
     }
 }
 

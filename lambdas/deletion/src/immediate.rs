@@ -52,10 +52,9 @@ async fn go_on<'a>(
     turn: &Turn,
 ) -> Result<Answer, Stop> {
     match advance(app, holder, fresh, turn).await {
-        Ok(()) => Ok(of_record(&holder.record().await)),
         Err(Stop::Lost) => now(app, &holder.record().await, turn).await,
-        // The record says what happened, and a later run goes on.
-        Err(_) => Ok(of_record(&holder.record().await)),
+        // If it stopped early the record says why, and a later run goes on.
+        Ok(()) | Err(_) => Ok(of_record(&holder.record().await)),
     }
 }
 
@@ -76,7 +75,7 @@ async fn take_up(app: &App, record: &Record, etag: &str, turn: &Turn) -> Result<
         return now(app, record, turn).await;
     };
     if matches!(record.state, State::Settling { .. }) {
-        holder.while_renewing(settle(app, &holder)).await?;
+        settle(app, &holder).await?;
     }
     if matches!(record.state, State::Failed { .. }) {
         holder.write(Record::try_again).await?;

@@ -11,14 +11,13 @@ use domain::Timestamp;
 use domain::ids::{DeletionId, JobId};
 use domain::keys::ObjectKey;
 use domain::layout::{attempt_outcomes_prefix, attempt_pages_prefix, reports_prefix};
-use domain::outcome::PageOutcome;
+use domain::outcome::{Hold, PageOutcome};
 use domain::page::PageName;
 use domain::record::{ATTEMPTS_MAX, Record, State};
 use domain::report::{ReportManifest, count_rows};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::erase::later;
 use crate::holder::Holder;
 use crate::submit::Run;
 use crate::{App, Stop};
@@ -105,17 +104,17 @@ struct HeldBody {
     legal_hold: bool,
 }
 
-/// When the held versions of an attempt become erasable, from the outcomes that have some.
-pub async fn held_until(app: &App, record: &Record, deadline: Instant) -> Result<Option<Option<Timestamp>>, Stop> {
+/// The hold that ends last among the versions an attempt had to leave, from the outcomes that have some.
+pub async fn last_hold(app: &App, record: &Record, deadline: Instant) -> Result<Option<Hold>, Stop> {
     let sums = sums(app, &record.deletion_id, record.attempt, deadline).await?;
-    let mut until = None;
+    let mut last = None;
     for key in &sums.held {
         let got = retrying(deadline, async || get_object(app.manifest(), key, None).await).await?;
         let Some(body) = got.and_then(|got| serde_json::from_slice::<HeldBody>(&got.body).ok()) else { continue };
-        let dated = body.held_until.map(Some);
-        until = later(until, if body.legal_hold { Some(None) } else { dated });
+        let hold = if body.legal_hold { Some(Hold::Legal) } else { body.held_until.map(Hold::Until) };
+        last = Hold::later(last, hold);
     }
-    Ok(until)
+    Ok(last)
 }
 
 /// Compares the completion report with the number of tasks, as a cross-check: what counts are the outcomes.

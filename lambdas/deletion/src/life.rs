@@ -5,6 +5,7 @@ use aws::metrics::Unit;
 use aws::retry::retrying;
 use domain::receipt::ReceiptState;
 use domain::record::{Record, State};
+use futures::FutureExt as _;
 use serde_json::json;
 
 use crate::claim::{mark_all, put_receipt, receipt_of, settle_claim};
@@ -26,7 +27,7 @@ pub async fn advance<'a>(
     turn: &Turn,
 ) -> Result<(), Stop> {
     let started = std::time::Instant::now();
-    let result = holder.while_renewing(steps(app, holder, fresh, turn)).await;
+    let result = holder.while_renewing(steps(app, holder, fresh, turn).boxed_local()).await;
     if let Err(stop) = &result {
         put_down(app, holder, stop).await;
     }
@@ -50,7 +51,7 @@ async fn steps<'a>(
                     Some(survey) => survey,
                     None => survey(app, &record.account_id, turn.deadline).await?,
                 };
-                let marked = settle_claim(app, holder, &survey, hints).await?;
+                let marked = settle_claim(app, holder, &survey, hints).boxed_local().await?;
                 ready = Some((survey, marked));
             }
             State::Claimed => {
@@ -83,7 +84,7 @@ async fn survey_again<'a>(
 ) -> Result<(Survey<'a>, Vec<domain::keys::ObjectVersion>), Stop> {
     let survey = survey(app, &record.account_id, turn.deadline).await?;
     note_moves(app, &mut record, turn.deadline).await?;
-    for (bucket, key) in &survey.mappings {
+    for (bucket, key) in &survey.sign_ins.mappings {
         record.remember_mapping(&app.buckets.photos[*bucket].name, key);
     }
     let now = app.clock.now();

@@ -1,5 +1,8 @@
 //! `photolala-deletion-<environment>`: decides, plans, submits, verifies and writes receipts.
 
+// The SDK's futures nest deeply; the compiler's default stops a little short of them.
+#![recursion_limit = "256"]
+
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use photolala_deletion::{App, handler};
 use serde_json::Value;

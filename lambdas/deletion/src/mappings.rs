@@ -34,27 +34,37 @@ pub struct Severed {
 pub async fn sever_all(
     app: &App,
     record: &Record,
-    kinds: &[BucketKind],
+    (kinds, etags_are_md5): (&[BucketKind], &[bool]),
     keys: &[(usize, ObjectKey)],
     deadline: Instant,
 ) -> Result<Severed, Stop> {
-    let each = keys.iter().map(|(bucket, key)| sever_one(app, record, (*bucket, kinds[*bucket]), key, deadline));
+    let each = keys.iter().map(|(bucket, key)| {
+        let place = Place { bucket: &app.buckets.photos[*bucket], kind: kinds[*bucket], etags: etags_are_md5[*bucket] };
+        sever_one(app, record, place, key, deadline)
+    });
     let sum = |a: Severed, b: Severed| Severed { severed: a.severed + b.severed, repaired: a.repaired + b.repaired };
     Ok(try_join_all(each).await?.into_iter().fold(Severed::default(), sum))
+}
+
+/// A bucket, how it keeps versions, and whether its ETags are MD5 digests.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    bucket: &'a Bucket,
+    kind: BucketKind,
+    etags: bool,
 }
 
 /// Severs one key: looks at its whole stack, plans, acts; if a condition failed, looks again.
 async fn sever_one(
     app: &App,
     record: &Record,
-    (index, kind): (usize, BucketKind),
+    Place { bucket, kind, etags }: Place<'_>,
     key: &ObjectKey,
     deadline: Instant,
 ) -> Result<Severed, Stop> {
-    let bucket = &app.buckets.photos[index];
     let mut done = Severed::default();
     for _ in 0..LOOKS_MAX {
-        let links = links(bucket, key, &record.account_id, deadline).await?;
+        let links = links(bucket, etags, key, &record.account_id, deadline).await?;
         if !links.iter().any(|link| link.ours) {
             return Ok(done);
         }
@@ -78,6 +88,7 @@ fn moved_to<'r>(record: &'r Record, bucket: &Bucket, key: &ObjectKey) -> Option<
 /// The whole stack of a key, newest first, and to whom each version leads.
 async fn links(
     bucket: &Bucket,
+    etags_are_md5: bool,
     key: &ObjectKey,
     account: &AccountId,
     deadline: Instant,
@@ -92,20 +103,18 @@ async fn links(
             None => break,
         }
     }
-    // Not by ETag alone here: a link about to be cut is read if there is any doubt.
-    let recognizer = Recognizer::new(&[*account], true);
+    let recognizer = Recognizer::new(&[*account], etags_are_md5);
     try_join_all(stack.into_iter().map(|listed| link(bucket, &recognizer, listed, deadline))).await
 }
 
 async fn link(bucket: &Bucket, recognizer: &Recognizer, listed: Listed, deadline: Instant) -> Result<Link, AwsError> {
     let seen = match recognizer.see(&listed) {
-        Seen::Account(_) => return Ok(Link { listed, ours: true }),
-        _ if listed.marker || listed.size == 0 || listed.size > 64 => Seen::Nobody,
-        _ => {
+        Seen::Unclear => {
             let (key, version) = (listed.version.key(), listed.version.version());
             let got = retrying(deadline, async || get_object(bucket, key, Some(version)).await).await?;
             got.map_or(Seen::Nobody, |got| recognizer.read(&got.body))
         }
+        clear => clear,
     };
     Ok(Link { ours: seen != Seen::Nobody, listed })
 }
@@ -171,6 +180,12 @@ pub async fn note_moves(app: &App, record: &mut Record, deadline: Instant) -> Re
 }
 
 /// Whether any version of a key leads to the account.
-pub async fn leads_to(bucket: &Bucket, key: &ObjectKey, account: &AccountId, deadline: Instant) -> Result<bool, Stop> {
-    Ok(links(bucket, key, account, deadline).await?.iter().any(|link| link.ours))
+pub async fn leads_to(
+    bucket: &Bucket,
+    etags_are_md5: bool,
+    key: &ObjectKey,
+    account: &AccountId,
+    deadline: Instant,
+) -> Result<bool, Stop> {
+    Ok(links(bucket, etags_are_md5, key, account, deadline).await?.iter().any(|link| link.ours))
 }

@@ -87,7 +87,7 @@ pub async fn plan<'a>(
 }
 
 async fn put(app: &App, (page, name): (Page, PageName)) -> Result<(), AwsError> {
-    let deadline = Instant::now() + std::time::Duration::from_secs(60);
+    let deadline = Instant::now() + std::time::Duration::from_mins(1);
     aws::retry::retrying(deadline, async || put_page(app.manifest(), &page, &name).await).await
 }
 

@@ -164,11 +164,7 @@ async fn one(app: &App, found: Found, turn: &Turn) -> Result<(), Stop> {
         return Ok(());
     };
     match found.record.state {
-        State::Settling { .. } => {
-            if holder.while_renewing(settle(app, &holder)).await? != Settled::Reopened {
-                return Ok(());
-            }
-        }
+        State::Settling { .. } if settle(app, &holder).await? != Settled::Reopened => return Ok(()),
         State::Held { .. } | State::Failed { .. } => {
             holder
                 .write(|record| {

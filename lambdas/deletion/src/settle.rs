@@ -2,6 +2,7 @@
 //! with it the last object that names the account.
 
 use domain::record::State;
+use futures::FutureExt as _;
 
 use crate::claim::{put_receipt, receipt_of};
 use crate::holder::Holder;
@@ -19,8 +20,12 @@ pub enum Settled {
     Reopened,
 }
 
-/// Looks again at a held record in `settling`.
+/// Looks again at a held record in `settling`, and keeps the lease meanwhile.
 pub async fn settle(app: &App, holder: &Holder<'_>) -> Result<Settled, Stop> {
+    holder.while_renewing(look_again(app, holder).boxed_local()).await
+}
+
+async fn look_again(app: &App, holder: &Holder<'_>) -> Result<Settled, Stop> {
     let record = holder.record().await;
     let State::Settling { receipt, second_look_at } = &record.state else { return Ok(Settled::NotYet) };
     let left = look(app, &record.account_id, holder.deadline).await?;

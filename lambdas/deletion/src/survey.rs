@@ -28,10 +28,8 @@ pub struct Survey<'a> {
     pub uploads: Vec<Vec<Upload>>,
     /// How each bucket keeps versions.
     pub kinds: Vec<BucketKind>,
-    /// Keys of mappings that lead, or may lead, to the account: bucket and key.
-    pub mappings: Vec<(usize, ObjectKey)>,
-    /// Versions of schedule entries of the account, with their bucket.
-    pub entries: Vec<(usize, Listed)>,
+    /// Mappings and schedule entries.
+    pub sign_ins: SignIns,
     /// Existing status objects, with their bucket and key.
     pub statuses: Vec<(usize, ObjectKey, Got)>,
 }
@@ -79,14 +77,14 @@ pub fn account_roots<'a>(app: &'a App, prefixes: &[AccountPrefix]) -> Vec<Root<'
 pub async fn survey<'a>(app: &'a App, account: &AccountId, deadline: Instant) -> Result<Survey<'a>, Stop> {
     let walk = Walk::new(account_roots(app, &app.prefixes(account)), deadline);
     let buckets = || app.buckets.photos.iter();
-    let (versions, uploads, kinds, found, statuses) = futures::try_join!(
+    let (versions, uploads, kinds, sign_ins, statuses) = futures::try_join!(
         Versions::list(walk, app.settings.deletion_threshold),
         uploads(app, account, deadline),
         try_join_all(buckets().map(|b| retrying(deadline, async || get_bucket_versioning(b).await))),
         sign_ins(app, account, deadline),
         statuses(app, account, deadline),
     )?;
-    Ok(Survey { versions, uploads, kinds, mappings: found.mappings, entries: found.entries, statuses })
+    Ok(Survey { versions, uploads, kinds, sign_ins, statuses })
 }
 
 /// Unfinished uploads of the account in each bucket. One request for the whole bucket answers for all prefixes,
@@ -130,18 +128,18 @@ pub struct SignIns {
     pub mappings: Vec<(usize, ObjectKey)>,
     /// Versions of schedule entries.
     pub entries: Vec<(usize, Listed)>,
+    /// Whether each bucket's ETags are MD5 digests.
+    pub etags_are_md5: Vec<bool>,
 }
 
 /// Finds mappings and schedule entries of the account by listing alone. Only what may concern the account is kept:
 /// memory does not grow with other people's sign-ins.
 pub async fn sign_ins(app: &App, account: &AccountId, deadline: Instant) -> Result<SignIns, AwsError> {
     let mut walk = Walk::new(sign_in_roots(app), deadline);
-    let recognizers = try_join_all(app.buckets.photos.iter().map(async |bucket| {
-        let etags = retrying(deadline, async || etags_are_md5(bucket).await).await?;
-        Ok::<_, AwsError>(Recognizer::new(&[*account], etags))
-    }));
-    let (recognizers, mut chunk) = futures::try_join!(recognizers, async { walk.next().await })?;
-    let mut found = SignIns::default();
+    let etags = app.buckets.photos.iter().map(|bucket| retrying(deadline, async || etags_are_md5(bucket).await));
+    let (etags_are_md5, mut chunk) = futures::try_join!(try_join_all(etags), async { walk.next().await })?;
+    let recognizers: Vec<Recognizer> = etags_are_md5.iter().map(|md5| Recognizer::new(&[*account], *md5)).collect();
+    let mut found = SignIns { etags_are_md5, ..SignIns::default() };
     while let Some(Chunk { shard, listed, .. }) = chunk {
         for listed in listed {
             found.take(app, account, shard.bucket, &recognizers[shard.bucket], listed);

@@ -4,15 +4,16 @@ use domain::Timestamp;
 use domain::ids::AccountId;
 use domain::keys::ObjectVersion;
 use domain::layout::status_keys;
+use domain::outcome::Hold;
 use domain::receipt::{Receipt, ReceiptState};
 use domain::record::{ATTEMPTS_MAX, Record, State};
 use futures::future::try_join_all;
 use tokio::time::Instant;
 
 use crate::claim::{put_receipt, receipt_of};
-use crate::erase::{Direct, erase_versions, later};
+use crate::erase::{Direct, erase_versions};
 use crate::holder::Holder;
-use crate::job::{gave_up, held_until};
+use crate::job::{gave_up, last_hold};
 use crate::listing::Walk;
 use crate::mappings::leads_to;
 use crate::survey::{account_roots, sign_ins, uploads};
@@ -48,10 +49,9 @@ pub async fn look(app: &App, account: &AccountId, deadline: Instant) -> Result<L
         async { Ok(uploads(app, account, deadline).await?) },
         async { Ok(sign_ins(app, account, deadline).await?) },
     )?;
-    let leads = found
-        .mappings
-        .iter()
-        .map(async |(bucket, key)| leads_to(&app.buckets.photos[*bucket], key, account, deadline).await);
+    let leads = found.mappings.iter().map(async |(bucket, key)| {
+        leads_to(&app.buckets.photos[*bucket], found.etags_are_md5[*bucket], key, account, deadline).await
+    });
     Ok(Leftovers {
         versions,
         uploads: uploads.iter().map(|u| u.len() as u64).sum(),
@@ -79,11 +79,11 @@ pub async fn verify(app: &App, holder: &Holder<'_>, direct: Option<Direct>) -> R
     erase_statuses(app, &mut direct, holder.deadline).await?;
     let mut record = with_round(record, &direct);
     let left = look(app, &record.account_id, holder.deadline).await?;
-    let mut until = direct.held_until;
+    let mut hold = direct.hold.clone();
     if by_job && record.done.held > 0 {
-        until = later(until, held_until(app, &record, holder.deadline).await?);
+        hold = Hold::later(hold, last_hold(app, &record, holder.deadline).await?);
     }
-    record.state = decide(app, &mut record, left, direct.outcome.denied, until);
+    record.state = decide(app, &mut record, left, direct.outcome.denied, hold);
     conclude(app, holder, record).await
 }
 
@@ -101,16 +101,17 @@ async fn statuses(app: &App, record: &Record, deadline: Instant) -> Result<Vec<O
     Ok(versions)
 }
 
-async fn erase_statuses(app: &App, direct: &mut Direct, deadline: Instant) -> Result<(), Stop> {
+/// Erases what is known of the status, which comes after everything else the account has.
+pub async fn erase_statuses(app: &App, direct: &mut Direct, deadline: Instant) -> Result<(), Stop> {
     let mut versions = std::mem::take(&mut direct.statuses);
     versions.sort();
     versions.dedup();
     for bucket in &app.buckets.photos {
         let ours: Vec<ObjectVersion> = versions.iter().filter(|v| *v.bucket() == bucket.name).cloned().collect();
         if !ours.is_empty() {
-            let (outcome, held_until) = erase_versions(app, bucket, &ours, deadline).await?;
+            let (outcome, hold) = erase_versions(app, bucket, &ours, deadline).await?;
             direct.outcome.add(&outcome);
-            direct.held_until = later(direct.held_until, held_until);
+            direct.hold = Hold::later(direct.hold.take(), hold);
         }
     }
     Ok(())
@@ -130,13 +131,7 @@ fn with_round(mut record: Record, direct: &Direct) -> Record {
 
 /// What follows from a look. Nothing left: the receipt. Only what Object Lock keeps: held. Anything else: another
 /// round, within the bound.
-fn decide(
-    app: &App,
-    record: &mut Record,
-    left: Leftovers,
-    denied: u64,
-    held_until: Option<Option<Timestamp>>,
-) -> State {
+fn decide(app: &App, record: &mut Record, left: Leftovers, denied: u64, hold: Option<Hold>) -> State {
     if left.is_empty() {
         record.done.entries += left.entries;
         let receipt = Box::new(Receipt::complete(record, &app.place(), left.looked_at));
@@ -149,11 +144,11 @@ fn decide(
     if denied > 0 {
         return State::Failed { reason: format!("S3 refused {denied} versions") };
     }
-    if let Some(until) = held_until
+    if let Some(hold) = hold
         && left.uploads + left.mappings == 0
         && left.versions <= record.done.held
     {
-        return State::Held { until };
+        return State::Held { until: hold.end() };
     }
     record.tries += 1;
     if record.tries >= ATTEMPTS_MAX {

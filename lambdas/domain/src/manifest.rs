@@ -28,7 +28,8 @@ impl Manifest {
         if cells.is_empty() || cells.iter().any(|cell| cell.len() > KEY_CELL_MAX) {
             return None;
         }
-        let csv = cells.iter().map(|cell| format!("{bucket},{cell}\n")).collect();
+        let rows: Vec<String> = cells.iter().map(|cell| format!("{bucket},{cell}\n")).collect();
+        let csv = rows.concat();
         Some(Self { csv, rows: cells.len() })
     }
 

@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn without_versions_only_a_conditional_delete_is_safe() {
         let ours = link("null", true, true, 1);
-        assert_eq!(plan(BucketKind::Unversioned, &[ours.clone()], false).unwrap(), [delete()]);
+        assert_eq!(plan(BucketKind::Unversioned, std::slice::from_ref(&ours), false).unwrap(), [delete()]);
         let back = Step::PutBack { body_of: None, etag: "ours".to_owned() };
         assert_eq!(plan(BucketKind::Unversioned, &[ours], true).unwrap(), [back]);
     }

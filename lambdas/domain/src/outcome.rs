@@ -31,6 +31,25 @@ pub enum Hold {
     Legal,
 }
 
+impl Hold {
+    /// The hold that ends later; a legal hold, which has no end of its own, is later than any date.
+    pub fn later(a: Option<Self>, b: Option<Self>) -> Option<Self> {
+        match (a, b) {
+            (Some(Self::Until(a)), Some(Self::Until(b))) => Some(Self::Until(a.max(b))),
+            (Some(_), Some(_)) => Some(Self::Legal),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// When it ends; `None` for a legal hold.
+    pub fn end(&self) -> Option<jiff::Timestamp> {
+        match self {
+            Self::Until(at) => Some(*at),
+            Self::Legal => None,
+        }
+    }
+}
+
 /// What to do about an error code of one key inside a DeleteObjects answer, or of DeleteObject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyVerdict {
@@ -148,6 +167,14 @@ mod tests {
         let version = version();
         let outcomes = [Outcome::Erased, Outcome::Unfinished];
         assert_eq!(PageOutcome::of(outcomes.iter().map(|o| (&version, o))), None);
+    }
+
+    #[test]
+    fn a_legal_hold_outlasts_any_date() {
+        let at = |second| Some(Hold::Until(jiff::Timestamp::from_second(second).unwrap()));
+        assert_eq!(Hold::later(at(1), at(2)), at(2));
+        assert_eq!(Hold::later(at(1), Some(Hold::Legal)), Some(Hold::Legal));
+        assert_eq!(Hold::later(None, at(1)), at(1));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use domain::settings::SharedSettings;
 use tokio::time::Instant;
 
 /// How long a record once read is believed.
-const BELIEVED: Duration = Duration::from_secs(60);
+const BELIEVED: Duration = Duration::from_mins(1);
 
 /// Why a page is not acted on. None of the texts names an account or a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,9 @@ pub struct Permit {
     seen: Instant,
 }
 
+/// What records were seen to permit, by account.
+pub type Permits = Mutex<HashMap<AccountId, Permit>>;
+
 /// Checks bucket, region and every key of a page, and gives the bucket to erase in.
 pub fn page<'b>(page: &Page, settings: &SharedSettings, buckets: &'b Buckets) -> Result<&'b Bucket, Refusal> {
     let header = &page.header;
@@ -69,7 +72,7 @@ pub enum RecordError {
 pub async fn record(
     header: &Header,
     manifest: &Bucket,
-    permits: &Mutex<HashMap<AccountId, Permit>>,
+    permits: &Permits,
     deadline: Instant,
 ) -> Result<(), RecordError> {
     let known = permits.lock().expect("nothing panics while holding it").get(&header.account_id).copied();

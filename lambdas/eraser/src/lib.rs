@@ -3,8 +3,6 @@
 
 pub mod check;
 
-use std::collections::HashMap;
-use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use aws::clients::Buckets;
@@ -14,7 +12,6 @@ use aws::metrics::{Unit, emit};
 use aws::pace::Pace;
 use aws::page_io::{PageError, get_page, read_page_key};
 use aws::put_object::{Condition, put_own};
-use domain::ids::AccountId;
 use domain::keys::{ObjectKey, ObjectVersion};
 use domain::layout::attempt_outcomes_prefix;
 use domain::outcome::{Hold, Outcome, PageOutcome};
@@ -24,7 +21,7 @@ use domain::task::{Invocation, TaskResult};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::check::{Permit, Refusal};
+use crate::check::{Permits, Refusal};
 
 /// Kept free before the function's timeout: a timeout would end as a failure nobody chose.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -37,7 +34,7 @@ pub struct Eraser {
     clock: ServerClock,
     pace: Pace,
     counts: Counts,
-    permits: Mutex<HashMap<AccountId, Permit>>,
+    permits: Permits,
 }
 
 impl Eraser {
@@ -48,7 +45,7 @@ impl Eraser {
             buckets: Buckets::new(sdk, &settings, &clock),
             pace: Pace::new(settings.pace_keys_per_second),
             counts: Counts::default(),
-            permits: Mutex::default(),
+            permits: Permits::default(),
             settings,
             clock,
         }
