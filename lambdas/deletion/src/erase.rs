@@ -50,6 +50,8 @@ pub struct Direct {
     pub hold: Option<Hold>,
     /// Versions of the status, which come last.
     pub statuses: Vec<ObjectVersion>,
+    /// Versions of the status that marking made: erased, but nothing the account had.
+    pub marks: Vec<ObjectVersion>,
     /// Uploads aborted.
     pub uploads: u64,
     /// Mappings severed.
@@ -77,7 +79,7 @@ pub async fn round<'a>(
     if resumed.is_empty() && versions.count < app.settings.deletion_threshold {
         let data_then_status = async {
             let mut direct = erase_directly(app, &record, collect(versions).await?, turn).await?;
-            direct.statuses.extend(marked);
+            direct.marks = marked;
             erase_statuses(app, &mut direct, turn.deadline).await?;
             Ok(direct)
         };
@@ -140,7 +142,7 @@ async fn erase_directly(app: &App, record: &Record, chunks: Vec<Chunk>, turn: &T
     }
     let each = by_bucket.iter().enumerate().filter(|(_, listed)| !listed.is_empty()).map(async |(bucket, listed)| {
         let versions: Vec<ObjectVersion> = listed.iter().map(|l| l.version.clone()).collect();
-        erase_versions(app, &app.buckets.photos[bucket], &versions, turn.deadline).await
+        erase_versions(app, &app.buckets.photos[bucket], versions, Vec::new(), turn.deadline).await
     });
     for (outcome, hold) in try_join_all(each).await? {
         direct.outcome.add(&outcome);
@@ -149,19 +151,23 @@ async fn erase_directly(app: &App, record: &Record, chunks: Vec<Chunk>, turn: &T
     Ok(direct)
 }
 
-/// Erases versions of a bucket and sums up; an unanswered one stops the round.
+/// Erases versions of a bucket and sums up; an unanswered one stops the round. Those of `beside` are erased in the
+/// same requests, but count for nothing.
 pub async fn erase_versions(
     app: &App,
     bucket: &Bucket,
-    versions: &[ObjectVersion],
+    mut versions: Vec<ObjectVersion>,
+    beside: Vec<ObjectVersion>,
     deadline: Instant,
 ) -> Result<(PageOutcome, Option<Hold>), Stop> {
+    let counted = versions.len();
+    versions.extend(beside);
     let terms = Terms { pace: &app.pace, deadline, counts: &app.counts };
-    let outcomes = erase(bucket, versions, terms).await?;
-    let hold = outcomes.iter().fold(None, |until, outcome| match outcome {
-        Outcome::Held(hold) => Hold::later(until, Some(hold.clone())),
-        _ => until,
+    let outcomes = erase(bucket, &versions, terms).await?;
+    let hold = outcomes.iter().fold(None, |last, outcome| match outcome {
+        Outcome::Held(hold) => Hold::later(last, Some(hold.clone())),
+        _ => last,
     });
-    let outcome = PageOutcome::of(versions.iter().zip(&outcomes)).ok_or(Stop::TimeUp)?;
+    let outcome = PageOutcome::of(versions.iter().zip(&outcomes).take(counted)).ok_or(Stop::TimeUp)?;
     Ok((outcome, hold))
 }

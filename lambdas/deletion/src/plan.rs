@@ -38,12 +38,14 @@ pub enum Planned {
 pub struct Plan {
     listed: Tally,
     versions: u64,
+    statuses: u64,
 }
 
 impl Plan {
     /// Writes the plan into the record.
     pub fn write(&self, record: &mut Record, uploads: u64, severed: Severed) {
         record.done.listed.merge(&self.listed);
+        record.done.statuses = self.statuses;
         record.done.uploads += uploads;
         record.done.mappings += severed.severed;
         record.done.repaired += severed.repaired;
@@ -118,7 +120,7 @@ impl<'a> Planner<'a> {
             shards: HashMap::new(),
             tails: app.buckets.photos.iter().map(|_| Vec::new()).collect(),
             numbers: HashMap::new(),
-            plan: Plan { listed: resumed.listed.clone(), versions: resumed.listed.count() },
+            plan: Plan { listed: resumed.listed.clone(), versions: resumed.listed.count(), statuses: 0 },
             app,
             record,
         }
@@ -130,10 +132,14 @@ impl<'a> Planner<'a> {
         let Chunk { shard, listed, then } = chunk;
         let template = self.app.template(&self.prefixes[shard.prefix % self.prefixes.len()]);
         let mut buffer = self.shards.remove(&shard).unwrap_or_default();
-        for version in listed.into_iter().filter(|l| !self.status.contains(l.version.key())) {
+        for version in listed {
             self.plan.listed.add(&version, template);
-            self.plan.versions += 1;
-            buffer.push(version);
+            if self.status.contains(version.version.key()) {
+                self.plan.statuses += 1;
+            } else {
+                self.plan.versions += 1;
+                buffer.push(version);
+            }
         }
         let mut pages = Vec::new();
         while buffer.len() >= VERSIONS_PER_PAGE {

@@ -74,7 +74,7 @@ pub async fn verify(app: &App, holder: &Holder<'_>, direct: Option<Direct>) -> R
     let record = holder.record().await;
     let (mut direct, by_job) = match direct {
         Some(direct) => (direct, false),
-        None => (Direct { statuses: statuses(app, &record, holder.deadline).await?, ..Direct::default() }, true),
+        None => (statuses(app, &record, holder.deadline).await?, true),
     };
     erase_statuses(app, &mut direct, holder.deadline).await?;
     let mut record = with_round(record, &direct);
@@ -87,32 +87,36 @@ pub async fn verify(app: &App, holder: &Holder<'_>, direct: Option<Direct>) -> R
     conclude(app, holder, record).await
 }
 
-/// Versions of the status in every bucket, in both spellings.
-async fn statuses(app: &App, record: &Record, deadline: Instant) -> Result<Vec<ObjectVersion>, Stop> {
+/// Versions of the status in every bucket, in both spellings. Planning listed the oldest of them; what came after is
+/// the marks.
+async fn statuses(app: &App, record: &Record, deadline: Instant) -> Result<Direct, Stop> {
     let keys = status_keys(&record.account_id);
     let roots = app.buckets.photos.iter().enumerate().flat_map(|(bucket_index, bucket)| {
         keys.iter().map(move |key| crate::listing::Root { bucket, bucket_index, prefix: key.as_str().to_owned() })
     });
     let mut walk = Walk::new(roots.collect(), deadline);
-    let mut versions = Vec::new();
+    let mut listed = Vec::new();
     while let Some(chunk) = walk.next().await? {
-        versions.extend(chunk.listed.into_iter().map(|l| l.version).filter(|v| keys.contains(v.key())));
+        listed.extend(chunk.listed.into_iter().filter(|l| keys.contains(l.version.key())));
     }
-    Ok(versions)
+    listed.sort_by_key(|l| l.modified_ms);
+    let mut versions: Vec<ObjectVersion> = listed.into_iter().map(|l| l.version).collect();
+    let known = versions.len().min(usize::try_from(record.done.statuses).unwrap_or(usize::MAX));
+    let marks = versions.split_off(known);
+    Ok(Direct { statuses: versions, marks, ..Direct::default() })
 }
 
 /// Erases what is known of the status, which comes after everything else the account has.
 pub async fn erase_statuses(app: &App, direct: &mut Direct, deadline: Instant) -> Result<(), Stop> {
-    let mut versions = std::mem::take(&mut direct.statuses);
-    versions.sort();
-    versions.dedup();
+    let (statuses, mut marks) = (std::mem::take(&mut direct.statuses), std::mem::take(&mut direct.marks));
+    marks.retain(|mark| !statuses.contains(mark));
     for bucket in &app.buckets.photos {
-        let ours: Vec<ObjectVersion> = versions.iter().filter(|v| *v.bucket() == bucket.name).cloned().collect();
-        if !ours.is_empty() {
-            let (outcome, hold) = erase_versions(app, bucket, &ours, deadline).await?;
-            direct.outcome.add(&outcome);
-            direct.hold = Hold::later(direct.hold.take(), hold);
-        }
+        let of_bucket = |versions: &[ObjectVersion]| -> Vec<ObjectVersion> {
+            versions.iter().filter(|v| *v.bucket() == bucket.name).cloned().collect()
+        };
+        let (outcome, hold) = erase_versions(app, bucket, of_bucket(&statuses), of_bucket(&marks), deadline).await?;
+        direct.outcome.add(&outcome);
+        direct.hold = Hold::later(direct.hold.take(), hold);
     }
     Ok(())
 }

@@ -161,6 +161,8 @@ pub struct Done {
     pub digest: SetDigest,
     /// Versions under Object Lock or legal hold at the last attempt.
     pub held: u64,
+    /// Versions of the status that were listed and wait for the end, where a job erases the rest.
+    pub statuses: u64,
     /// Unfinished uploads aborted.
     pub uploads: u64,
     /// Mappings severed.

@@ -1,0 +1,6 @@
+//! End to end, with the functions as they are deployed, on the local AWS: one file a story.
+//!
+//! `PHOTOLALA_S3_URL` puts another S3 server behind the local AWS; jobs, functions and events stay ours.
+
+mod sizes;
+mod stage;
