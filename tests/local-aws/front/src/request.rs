@@ -46,6 +46,8 @@ pub struct RequestInfo {
     pub bucket: Option<String>,
     /// S3: the key, decoded.
     pub key: Option<String>,
+    /// S3: the prefix of a listing.
+    pub prefix: Option<String>,
     /// Lambda: the function's name.
     pub function: Option<String>,
     /// The app id of the caller: the id of a function's process, `s3-batch-operations`, or a client's own.
@@ -65,6 +67,7 @@ impl RequestInfo {
             operation: operation(service, parts, s3),
             bucket: address.bucket,
             key: address.key,
+            prefix: address.prefix,
             function: local_lambda::function_name(parts).filter(|_| service == Service::Lambda),
             caller: app_id(&parts.headers),
             started: Instant::now(),

@@ -13,6 +13,13 @@ pub struct Address {
     pub bucket: Option<String>,
     /// The decoded key, for operations on one key.
     pub key: Option<String>,
+    /// The prefix asked for, for listings.
+    pub prefix: Option<String>,
+}
+
+/// The `prefix` of a query.
+fn prefix(uri: &Uri) -> Option<String> {
+    query(uri).into_iter().find(|(name, _)| name == "prefix").map(|(_, prefix)| prefix)
 }
 
 /// What [`Addressing::operation`] says of an operation that is not served.
@@ -122,7 +129,7 @@ impl Addressing {
             Some((bucket, _)) => (bucket, path),
             None => path.split_once('/').unwrap_or((path, "")),
         };
-        Address { bucket: decoded(bucket), key: decoded(key) }
+        Address { bucket: decoded(bucket), key: decoded(key), prefix: prefix(uri) }
     }
 
     /// The bucket that a host name begins with, and the domain it is under.
@@ -228,7 +235,7 @@ mod tests {
         let addressing = Addressing::new(vec!["s3.amazonaws.com".into(), "localhost".into()]);
         let address = |host: &str, uri: &str| {
             let headers = HeaderMap::from_iter([(header::HOST, host.parse().unwrap())]);
-            let Address { bucket, key } = addressing.address(&uri.parse().unwrap(), &headers);
+            let Address { bucket, key, .. } = addressing.address(&uri.parse().unwrap(), &headers);
             (bucket.unwrap_or_default(), key.unwrap_or_default())
         };
         let expected = ("b".to_owned(), "a//./../k +".to_owned());

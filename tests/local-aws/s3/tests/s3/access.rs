@@ -145,7 +145,7 @@ async fn requests_are_named() {
     recorder.client.delete_objects().bucket(BUCKET).delete(asked).send().await.unwrap();
     let (parts, _) = recorder.last().0.into_parts();
     assert_eq!(local.s3.operation(&parts), "DeleteObjects");
-    assert_eq!(local.s3.address(&parts), Address { bucket: Some(BUCKET.into()), key: None });
+    assert_eq!(local.s3.address(&parts), Address { bucket: Some(BUCKET.into()), key: None, prefix: None });
     recorder.client.get_object_tagging().bucket(BUCKET).key("a b").send().await.unwrap_err();
     let (parts, _) = recorder.last().0.into_parts();
     assert_eq!(local.s3.operation(&parts), "GetObjectTagging");
