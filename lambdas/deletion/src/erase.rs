@@ -84,15 +84,17 @@ pub async fn round<'a>(
             Ok(direct)
         };
         let (mut direct, (uploads, severed)) = futures::try_join!(data_then_status, aside)?;
+        direct.hold = Hold::later(direct.hold.take(), severed.hold.clone());
         (direct.uploads, direct.severed) = (uploads, severed);
         return Ok(Round::Direct(Box::new(direct)));
     }
-    let (planned, (uploads, severed)) = futures::try_join!(plan(app, &record, versions, resumed, turn), aside)?;
+    let (planned, (uploads, severed)) =
+        futures::try_join!(plan(app, &record, versions, resumed, &marked, turn), aside)?;
     let planned = match planned {
         Planned::Whole(planned) => planned,
         Planned::HandedOver => return Ok(Round::HandedOver),
     };
-    holder.write(|record| planned.write(record, uploads, severed)).await?;
+    holder.write(|record| planned.write(record, uploads, &severed)).await?;
     Ok(Round::Planned)
 }
 

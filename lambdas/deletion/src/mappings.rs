@@ -11,7 +11,7 @@ use domain::ids::AccountId;
 use domain::keys::ObjectKey;
 use domain::look::Listed;
 use domain::mapping::{BucketKind, Link, Recognizer, Seen, Step, account_in, sever};
-use domain::outcome::Outcome;
+use domain::outcome::{Hold, Outcome};
 use domain::record::Record;
 use futures::future::try_join_all;
 use tokio::time::Instant;
@@ -22,12 +22,27 @@ use crate::{App, Stop};
 const LOOKS_MAX: u32 = 5;
 
 /// What was done to mappings.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Severed {
     /// Keys that led to the account and do so no more.
     pub severed: u64,
     /// Of these, keys put back to a new account.
     pub repaired: u64,
+    /// Keys with a version that Object Lock keeps. They are closed by a marker meanwhile.
+    pub held: u64,
+    /// The hold that ends last.
+    pub hold: Option<Hold>,
+}
+
+impl Severed {
+    fn and(self, other: Self) -> Self {
+        Self {
+            severed: self.severed + other.severed,
+            repaired: self.repaired + other.repaired,
+            held: self.held + other.held,
+            hold: Hold::later(self.hold, other.hold),
+        }
+    }
 }
 
 /// Severs keys, side by side.
@@ -42,8 +57,7 @@ pub async fn sever_all(
         let place = Place { bucket: &app.buckets.photos[*bucket], kind: kinds[*bucket], etags: etags_are_md5[*bucket] };
         sever_one(app, record, place, key, deadline)
     });
-    let sum = |a: Severed, b: Severed| Severed { severed: a.severed + b.severed, repaired: a.repaired + b.repaired };
-    Ok(try_join_all(each).await?.into_iter().fold(Severed::default(), sum))
+    Ok(try_join_all(each).await?.into_iter().fold(Severed::default(), Severed::and))
 }
 
 /// A bucket, how it keeps versions, and whether its ETags are MD5 digests.
@@ -71,10 +85,17 @@ async fn sever_one(
         let moved_to = moved_to(record, bucket, key);
         let claimed_at = record.claimed_at.unwrap_or_else(|| app.clock.now());
         let steps = sever(kind, &links, claimed_at, moved_to.is_some()).map_err(|e| Stop::Refused(e.to_string()))?;
-        if take_steps(app, bucket, key, &steps, moved_to, deadline).await? {
-            done.severed = 1;
-            done.repaired |= u64::from(steps.iter().any(|step| matches!(step, Step::PutBack { .. })));
-            return Ok(done);
+        match take_steps(app, bucket, key, &steps, moved_to, deadline).await? {
+            Taken::All => {
+                done.severed = 1;
+                done.repaired = u64::from(steps.iter().any(|step| matches!(step, Step::PutBack { .. })));
+                return Ok(done);
+            }
+            Taken::Held(hold) => {
+                close(bucket, key, &links, deadline).await?;
+                return Ok(Severed { held: 1, hold: Some(hold), ..done });
+            }
+            Taken::Overtaken => {}
         }
     }
     Err(Stop::Refused("a mapping keeps changing while it is severed".to_owned()))
@@ -119,7 +140,26 @@ async fn link(bucket: &Bucket, recognizer: &Recognizer, listed: Listed, deadline
     Ok(Link { ours: seen != Seen::Nobody, listed })
 }
 
-/// Takes the steps in order. `false`: somebody wrote meanwhile, nothing after that was done.
+/// How far the steps were taken.
+enum Taken {
+    All,
+    /// Somebody wrote meanwhile; nothing after that was done.
+    Overtaken,
+    /// Object Lock keeps a version; nothing after that was done.
+    Held(Hold),
+}
+
+/// Puts a marker over a version of ours that Object Lock keeps: nobody signs in by it while it has to stay.
+async fn close(bucket: &Bucket, key: &ObjectKey, links: &[Link], deadline: Instant) -> Result<(), AwsError> {
+    let Some(current) = links.iter().find(|link| link.ours && link.listed.latest) else { return Ok(()) };
+    let etag = &current.listed.etag;
+    match retrying(deadline, async || delete_if_match(bucket, key, etag).await).await {
+        Err(error) if matches!(error.cause, Cause::Condition | Cause::NotFound) => Ok(()),
+        other => other,
+    }
+}
+
+/// Takes the steps in order.
 async fn take_steps(
     app: &App,
     bucket: &Bucket,
@@ -127,7 +167,7 @@ async fn take_steps(
     steps: &[Step],
     moved_to: Option<&str>,
     deadline: Instant,
-) -> Result<bool, Stop> {
+) -> Result<Taken, Stop> {
     for step in steps {
         let done = match step {
             Step::DeleteCurrent { etag } => retrying(deadline, async || delete_if_match(bucket, key, etag).await).await,
@@ -139,26 +179,40 @@ async fn take_steps(
                     }
                     None => moved_to.map(|text| text.as_bytes().to_vec()),
                 };
-                let Some(body) = body else { return Ok(false) };
+                let Some(body) = body else { return Ok(Taken::Overtaken) };
                 let put = async || put_object(bucket, key, body.clone(), "text/plain", Condition::Etag(etag)).await;
                 retrying(deadline, put).await.map(|_| ())
             }
             Step::Erase(versions) => {
                 let terms = Terms { pace: &app.pace, deadline, counts: &app.counts };
                 let outcomes = erase(bucket, versions, terms).await?;
-                if outcomes.iter().any(|o| !matches!(o, Outcome::Erased | Outcome::Absent)) {
-                    return Err(Stop::Refused("S3 keeps a version of a mapping".to_owned()));
+                match kept(&outcomes)? {
+                    Some(hold) => return Ok(Taken::Held(hold)),
+                    None => Ok(()),
                 }
-                Ok(())
             }
         };
         match done {
             Ok(()) => {}
-            Err(error) if matches!(error.cause, Cause::Condition | Cause::NotFound) => return Ok(false),
+            Err(error) if matches!(error.cause, Cause::Condition | Cause::NotFound) => return Ok(Taken::Overtaken),
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(true)
+    Ok(Taken::All)
+}
+
+/// The hold that ends last among the outcomes of a mapping's versions. Any other refusal needs a person.
+fn kept(outcomes: &[Outcome]) -> Result<Option<Hold>, Stop> {
+    let mut last = None;
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Erased | Outcome::Absent => {}
+            Outcome::Held(hold) => last = Hold::later(last, Some(hold.clone())),
+            Outcome::Unfinished => return Err(Stop::TimeUp),
+            Outcome::Denied => return Err(Stop::Refused("S3 refuses to erase a version of a mapping".to_owned())),
+        }
+    }
+    Ok(last)
 }
 
 /// Looks where known mappings lead now, and remembers the new account of one that moved: in a bucket without

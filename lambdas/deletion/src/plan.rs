@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws::AwsError;
 use aws::page_io::put_page;
-use domain::keys::ObjectKey;
+use domain::keys::{ObjectKey, ObjectVersion, VersionId};
 use domain::layout::{AccountPrefix, status_keys};
 use domain::look::Listed;
 use domain::page::{Page, PageName, VERSIONS_PER_PAGE};
@@ -39,13 +39,15 @@ pub struct Plan {
     listed: Tally,
     versions: u64,
     statuses: u64,
+    marks: Vec<VersionId>,
 }
 
 impl Plan {
     /// Writes the plan into the record.
-    pub fn write(&self, record: &mut Record, uploads: u64, severed: Severed) {
+    pub fn write(&self, record: &mut Record, uploads: u64, severed: &Severed) {
         record.done.listed.merge(&self.listed);
         record.done.statuses = self.statuses;
+        record.done.marks.clone_from(&self.marks);
         record.done.uploads += uploads;
         record.done.mappings += severed.severed;
         record.done.repaired += severed.repaired;
@@ -59,9 +61,10 @@ pub async fn plan<'a>(
     record: &Record,
     versions: Versions<'a>,
     resumed: Resumed,
+    marked: &[ObjectVersion],
     turn: &Turn,
 ) -> Result<Planned, Stop> {
-    let mut planner = Planner::new(app, record, &resumed);
+    let mut planner = Planner::new(app, record, &resumed, marked);
     let mut versions = if resumed.is_empty() {
         versions
     } else {
@@ -113,14 +116,16 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn new(app: &'a App, record: &'a Record, resumed: &Resumed) -> Self {
+    fn new(app: &'a App, record: &'a Record, resumed: &Resumed, marked: &[ObjectVersion]) -> Self {
+        // A mark that replaced the null version is the version the account had.
+        let marks = marked.iter().map(|mark| mark.version().clone()).filter(|id| !id.is_null()).collect();
         Self {
             prefixes: app.prefixes(&record.account_id),
             status: status_keys(&record.account_id),
             shards: HashMap::new(),
             tails: app.buckets.photos.iter().map(|_| Vec::new()).collect(),
             numbers: HashMap::new(),
-            plan: Plan { listed: resumed.listed.clone(), versions: resumed.listed.count(), statuses: 0 },
+            plan: Plan { listed: resumed.listed.clone(), versions: resumed.listed.count(), statuses: 0, marks },
             app,
             record,
         }
@@ -132,7 +137,7 @@ impl<'a> Planner<'a> {
         let Chunk { shard, listed, then } = chunk;
         let template = self.app.template(&self.prefixes[shard.prefix % self.prefixes.len()]);
         let mut buffer = self.shards.remove(&shard).unwrap_or_default();
-        for version in listed {
+        for version in listed.into_iter().filter(|l| !self.plan.marks.contains(l.version.version())) {
             self.plan.listed.add(&version, template);
             if self.status.contains(version.version.key()) {
                 self.plan.statuses += 1;

@@ -83,12 +83,12 @@ pub async fn verify(app: &App, holder: &Holder<'_>, direct: Option<Direct>) -> R
     if by_job && record.done.held > 0 {
         hold = Hold::later(hold, last_hold(app, &record, holder.deadline).await?);
     }
-    record.state = decide(app, &mut record, left, direct.outcome.denied, hold);
+    record.state = decide(app, &mut record, left, direct.outcome.denied, (direct.severed.held, hold));
     conclude(app, holder, record).await
 }
 
-/// Versions of the status in every bucket, in both spellings. Planning listed the oldest of them; what came after is
-/// the marks.
+/// Versions of the status in every bucket, in both spellings. Planning listed the oldest of them; what came after,
+/// marks above all, is erased too but counts for nothing.
 async fn statuses(app: &App, record: &Record, deadline: Instant) -> Result<Direct, Stop> {
     let keys = status_keys(&record.account_id);
     let roots = app.buckets.photos.iter().enumerate().flat_map(|(bucket_index, bucket)| {
@@ -99,10 +99,13 @@ async fn statuses(app: &App, record: &Record, deadline: Instant) -> Result<Direc
     while let Some(chunk) = walk.next().await? {
         listed.extend(chunk.listed.into_iter().filter(|l| keys.contains(l.version.key())));
     }
+    // Oldest first: within a second the listing has the newest first.
+    listed.reverse();
     listed.sort_by_key(|l| l.modified_ms);
-    let mut versions: Vec<ObjectVersion> = listed.into_iter().map(|l| l.version).collect();
+    let all = listed.into_iter().map(|l| l.version);
+    let (mut marks, mut versions): (Vec<_>, Vec<_>) = all.partition(|v| record.done.marks.contains(v.version()));
     let known = versions.len().min(usize::try_from(record.done.statuses).unwrap_or(usize::MAX));
-    let marks = versions.split_off(known);
+    marks.extend(versions.split_off(known));
     Ok(Direct { statuses: versions, marks, ..Direct::default() })
 }
 
@@ -135,7 +138,13 @@ fn with_round(mut record: Record, direct: &Direct) -> Record {
 
 /// What follows from a look. Nothing left: the receipt. Only what Object Lock keeps: held. Anything else: another
 /// round, within the bound.
-fn decide(app: &App, record: &mut Record, left: Leftovers, denied: u64, hold: Option<Hold>) -> State {
+fn decide(
+    app: &App,
+    record: &mut Record,
+    left: Leftovers,
+    denied: u64,
+    (held_mappings, hold): (u64, Option<Hold>),
+) -> State {
     if left.is_empty() {
         record.done.entries += left.entries;
         let receipt = Box::new(Receipt::complete(record, &app.place(), left.looked_at));
@@ -149,7 +158,8 @@ fn decide(app: &App, record: &mut Record, left: Leftovers, denied: u64, hold: Op
         return State::Failed { reason: format!("S3 refused {denied} versions") };
     }
     if let Some(hold) = hold
-        && left.uploads + left.mappings == 0
+        && left.uploads == 0
+        && left.mappings <= held_mappings
         && left.versions <= record.done.held
     {
         return State::Held { until: hold.end() };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::ids::{AccountId, BucketName, DeletionId, JobId, Nonce, RunId};
-use crate::keys::ObjectKey;
+use crate::keys::{ObjectKey, VersionId};
 use crate::outcome::PageOutcome;
 use crate::receipt::Receipt;
 use crate::tally::{SetDigest, Tally};
@@ -163,6 +163,8 @@ pub struct Done {
     pub held: u64,
     /// Versions of the status that were listed and wait for the end, where a job erases the rest.
     pub statuses: u64,
+    /// Versions of the status that marking the account made: erased in the end, but nothing the account had.
+    pub marks: Vec<VersionId>,
     /// Unfinished uploads aborted.
     pub uploads: u64,
     /// Mappings severed.

@@ -2,5 +2,16 @@
 //!
 //! `PHOTOLALA_S3_URL` puts another S3 server behind the local AWS; jobs, functions and events stay ours.
 
+mod crashes;
+mod gates;
+mod together;
+mod answers;
+mod app;
+mod elsewhere;
+mod late;
+mod locks;
+mod mappings;
+mod odd_keys;
 mod sizes;
+mod versions;
 mod stage;

@@ -23,9 +23,33 @@ pub fn options() -> Options {
     options
 }
 
+/// The same, with accounts of so many versions erased by a job.
+pub fn threshold(options: Options, versions: usize) -> Options {
+    let mut options = options;
+    options.deletion_variables.insert("DELETION_THRESHOLD".to_owned(), versions.to_string());
+    options
+}
+
+/// Whether a story cannot be told with another S3 server behind, for this reason, which is printed. Such a story
+/// returns at once, and `NOT_ON_SEAWEEDFS.md` names it.
+pub fn only_in_memory(reason: &str) -> bool {
+    let is_elsewhere = std::env::var_os("PHOTOLALA_S3_URL").is_some();
+    if is_elsewhere {
+        println!("not run here: {reason}");
+    }
+    is_elsewhere
+}
+
 /// The same, with buckets of this kind.
 pub fn kind(kind: BucketKind) -> Options {
     Options { kind, ..options() }
+}
+
+/// Accounts from so many versions on go into a job, and listings have several pages.
+pub fn by_job(threshold: usize) -> Options {
+    let mut options = Options { page_size: 5, ..options() };
+    options.deletion_variables.insert("DELETION_THRESHOLD".to_owned(), threshold.to_string());
+    options
 }
 
 impl Stage {
@@ -47,7 +71,24 @@ impl Stage {
 
     /// Delete Now, as the app asks for it.
     pub async fn delete_now(&self) -> Answer {
-        self.photolala.delete_now(&self.account.upper()).await.expect("the function answers")
+        let answer = self.photolala.delete_now(&self.account.upper()).await.expect("the function answers");
+        if answer.status_code >= 500 {
+            self.tell_logs();
+        }
+        answer
+    }
+
+    /// Prints what the deletion function logged, for whoever reads why a story failed.
+    pub fn tell_logs(&self) {
+        let name = &self.photolala.environment().functions.deletion;
+        for line in self.photolala.local().lambda().logs(name) {
+            eprintln!("{}: {}", line.process, line.text);
+        }
+    }
+
+    /// Takes the snapshot anew, after a story has added to what was laid out.
+    pub async fn from_here(self) -> Self {
+        Self { before: self.photolala.snapshot().await, ..self }
     }
 
     /// Brings the deletion to its receipt and checks the promises.
@@ -57,9 +98,27 @@ impl Stage {
         receipt
     }
 
+    /// The same, where the story itself wrote these keys meanwhile and looks at them itself.
+    pub async fn end_but(&self, answer: &Answer, touched: &[&str]) -> Receipt {
+        let receipt = self.photolala.run_until_complete(answer.deletion_id()).await.expect("the deletion completes");
+        let scope = promises::Scope::of(self.photolala.environment(), &[&self.account]);
+        let after = self.photolala.snapshot().await;
+        promises::no_over_deletion(&self.before, &after, &scope, touched);
+        promises::no_false_receipt(&receipt, &after, &self.account, &scope);
+        promises::no_lost_request(&self.photolala, &self.account, receipt.deletion_id).await;
+        promises::tidied_up(&self.photolala, receipt.deletion_id).await;
+        promises::silent_about_people(&self.photolala, &self.before, &[&self.account]).await;
+        receipt
+    }
+
     /// The same, and the second look too: afterwards nothing names the account any more.
     pub async fn end_settled(&self, answer: &Answer) -> Receipt {
         self.end(answer).await;
+        self.settled(answer).await
+    }
+
+    /// The second look over a deletion that has its receipt: it must find nothing.
+    pub async fn settled(&self, answer: &Answer) -> Receipt {
         self.photolala.settle().await.expect("reconcile runs");
         assert!(!self.photolala.has_record(&self.account).await, "the record outlived the second look");
         let receipt = self.photolala.receipt(answer.deletion_id()).await;

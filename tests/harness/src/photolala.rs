@@ -1,0 +1,241 @@
+//! The running service, and calls to it as the app, EventBridge and an operator make them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
+use domain::environment::Environment;
+use domain::event::Query;
+use domain::ids::DeletionId;
+use domain::layout::{receipt_key, record_key};
+use domain::receipt::{Receipt, ReceiptState};
+use domain::record::LEASE_SECONDS;
+use jiff::SignedDuration;
+use local_aws::LocalAws;
+use serde_json::{Value, json};
+
+use crate::deploy::deletion_variables;
+use crate::fault::said;
+use crate::start::{Options, StartError, buckets, local_aws};
+use crate::{Account, Answer, FunctionError, Snapshot};
+
+/// Rounds of reconciling before a deletion counts as stuck.
+const ROUNDS_MAX: u32 = 12;
+/// Rounds that may pass before a dead holder's lease is made to end.
+const PATIENT_ROUNDS: u32 = 2;
+/// Longest wait for one job: a million versions at an environment's pace take less.
+const JOB_TIME_MAX: Duration = Duration::from_secs(1_800);
+
+/// The service on the local AWS.
+pub struct Photolala {
+    local: LocalAws,
+    options: Options,
+    s3: aws_sdk_s3::Client,
+    lambda: aws_sdk_lambda::Client,
+    variables: BTreeMap<String, String>,
+}
+
+/// A deletion that did not get where it was to get.
+#[derive(Debug, thiserror::Error)]
+#[error("deletion {deletion} is {state:?} after {rounds} rounds of reconciling; last error: {last_error}")]
+pub struct NotReached {
+    /// The deletion.
+    pub deletion: DeletionId,
+    /// What its receipt says.
+    pub state: ReceiptState,
+    /// Rounds made.
+    pub rounds: u32,
+    /// The last failed reconcile, in its words.
+    pub last_error: String,
+}
+
+impl Photolala {
+    /// Starts the local AWS, makes the buckets, deploys the functions.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let local = local_aws(&options).await?;
+        let s3 = local.s3_client();
+        buckets(&s3, &options).await?;
+        // The app's own client decides about retries; here each call is one request.
+        let lambda = local.clients().named("app").without_retries().lambda();
+        let variables = deletion_variables(&options);
+        Ok(Self { local, options, s3, lambda, variables })
+    }
+
+    /// The local AWS behind it.
+    pub fn local(&self) -> &LocalAws {
+        &self.local
+    }
+
+    /// What it was started with.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The environment.
+    pub fn environment(&self) -> &Environment {
+        &self.options.environment
+    }
+
+    /// A client of S3.
+    pub fn s3(&self) -> &aws_sdk_s3::Client {
+        &self.s3
+    }
+
+    /// The name of the first photo bucket.
+    pub fn bucket(&self) -> &str {
+        self.environment().buckets[0].name.as_str()
+    }
+
+    /// Deletes an account now, as the app does.
+    pub async fn delete_now(&self, user_id: &str) -> Result<Answer, FunctionError> {
+        self.ask(json!({"type": "immediate", "userId": user_id})).await
+    }
+
+    /// Asks how far a deletion is.
+    pub async fn status(&self, query: &Query) -> Result<Answer, FunctionError> {
+        self.ask(match query {
+            Query::Job(job) => json!({"type": "status", "jobId": job}),
+            Query::Deletion(deletion) => json!({"type": "status", "deletionId": deletion}),
+            Query::Account(account) => json!({"type": "status", "userId": account}),
+        })
+        .await
+    }
+
+    /// Sends any app-facing event and decodes the answer.
+    pub async fn ask(&self, event: Value) -> Result<Answer, FunctionError> {
+        Answer::decode(&self.invoke(event).await?)
+    }
+
+    /// Takes up what waits, as the rule does every few minutes.
+    pub async fn reconcile(&self) -> Result<Value, FunctionError> {
+        self.invoke(json!({"type": "reconcile"})).await
+    }
+
+    /// Invokes the deletion function and waits for its payload.
+    pub async fn invoke(&self, event: Value) -> Result<Value, FunctionError> {
+        let request = self.lambda.invoke().function_name(&self.environment().functions.deletion);
+        let sent = request.payload(event.to_string().into_bytes().into()).send().await;
+        let output = sent.map_err(|error| FunctionError::Refused(said(&error)))?;
+        let payload = output.payload().map(AsRef::as_ref).unwrap_or_default();
+        if output.function_error().is_some() {
+            return Err(FunctionError::failed(payload));
+        }
+        serde_json::from_slice(payload).map_err(|error| FunctionError::Undecodable(error.to_string()))
+    }
+
+    /// Lets jobs and asynchronous invocations end and reconciles, until the deletion is complete.
+    pub async fn run_until_complete(&self, deletion: DeletionId) -> Result<Receipt, NotReached> {
+        self.run_until(deletion, |receipt| receipt.state == ReceiptState::Complete).await
+    }
+
+    /// Lets jobs and asynchronous invocations end and reconciles, until the receipt is as wished. A deletion that
+    /// does not move may be held by a process that died: then the clock is moved past its lease.
+    pub async fn run_until(
+        &self,
+        deletion: DeletionId,
+        reached: impl Fn(&Receipt) -> bool,
+    ) -> Result<Receipt, NotReached> {
+        let mut last_error = "none".to_owned();
+        for round in 0..ROUNDS_MAX {
+            self.quiet().await;
+            let receipt = self.receipt(deletion).await;
+            if reached(&receipt) {
+                return Ok(receipt);
+            }
+            if round >= PATIENT_ROUNDS {
+                self.pass(LEASE_SECONDS + 1).await;
+            }
+            if let Err(error) = self.reconcile().await {
+                last_error = error.to_string();
+            }
+        }
+        self.quiet().await;
+        let receipt = self.receipt(deletion).await;
+        if reached(&receipt) {
+            return Ok(receipt);
+        }
+        Err(NotReached { deletion, state: receipt.state, rounds: ROUNDS_MAX, last_error })
+    }
+
+    /// Waits until no asynchronous invocation and no job is under way.
+    pub async fn quiet(&self) {
+        self.local.lambda().settled().await;
+        for job in self.local.batch().jobs() {
+            let finished = self.local.batch().finished(&job.id);
+            if tokio::time::timeout(JOB_TIME_MAX, finished).await.is_err() {
+                panic!("job {} is still {} after {JOB_TIME_MAX:?}", job.id, job.status.as_str());
+            }
+        }
+        self.local.lambda().settled().await;
+    }
+
+    /// Lets the time to the second look pass and reconciles, so that settled deletions lose their records.
+    pub async fn settle(&self) -> Result<Value, FunctionError> {
+        let seconds: i64 = self.variables["SETTLE_SECONDS"].parse().unwrap_or_default();
+        // `LastModified` has whole seconds, so a moment may look up to one second earlier than it was.
+        self.pass(seconds + 1).await;
+        self.reconcile().await
+    }
+
+    /// Lets so many seconds pass: by moving the clock, or by waiting where another server has its own.
+    pub async fn pass(&self, seconds: i64) {
+        if self.local.s3_store().is_some() {
+            self.local.advance(SignedDuration::from_secs(seconds));
+        } else {
+            tokio::time::sleep(Duration::from_secs(seconds.unsigned_abs())).await;
+        }
+    }
+
+    /// The receipt of a deletion; panics if there is none, since a deletion id always resolves.
+    pub async fn receipt(&self, deletion: DeletionId) -> Receipt {
+        let key = receipt_key(&deletion);
+        let body = self.own_object(key.as_str()).await;
+        let body = body.unwrap_or_else(|| panic!("deletion {deletion} has no receipt"));
+        serde_json::from_slice(&body).unwrap_or_else(|error| panic!("the receipt of {deletion} is unreadable: {error}"))
+    }
+
+    /// Whether the account has a record: a deletion is under way, or its second look is to come.
+    pub async fn has_record(&self, account: &Account) -> bool {
+        self.own_object(record_key(&account.id()).as_str()).await.is_some()
+    }
+
+    /// An object of the manifest bucket.
+    pub async fn own_object(&self, key: &str) -> Option<Vec<u8>> {
+        let bucket = self.environment().manifest_bucket();
+        match self.s3.get_object().bucket(&bucket).key(key).send().await {
+            Ok(got) => Some(got.body.collect().await.expect("a body arrives whole").to_vec()),
+            Err(error) if error.code() == Some("NoSuchKey") => None,
+            Err(error) => panic!("{key} of {bucket} cannot be read: {}", said(&error)),
+        }
+    }
+
+    /// The keys of the manifest bucket under a prefix.
+    pub async fn own_keys(&self, prefix: &str) -> Vec<String> {
+        let list = self.s3.list_objects_v2().bucket(self.environment().manifest_bucket()).prefix(prefix);
+        let mut pages = list.into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.unwrap_or_else(|error| panic!("{prefix} cannot be listed: {}", said(&error)));
+            keys.extend(page.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
+        }
+        keys
+    }
+
+    /// Everything in every bucket but the manifest bucket; with another S3 server behind, in the photo buckets.
+    pub async fn snapshot(&self) -> Snapshot {
+        Snapshot::take(&self.s3, &self.watched_buckets(), &self.environment().mapping_prefixes).await
+    }
+
+    fn watched_buckets(&self) -> Vec<String> {
+        if let Some(store) = self.local.s3_store() {
+            let manifest = self.environment().manifest_bucket();
+            return store.buckets().into_iter().filter(|name| *name != manifest).collect();
+        }
+        self.environment().buckets.iter().map(|bucket| bucket.name.to_string()).collect()
+    }
+
+    /// Closes the port and ends the functions' processes.
+    pub async fn shutdown(self) {
+        self.local.shutdown().await;
+    }
+}

@@ -1,0 +1,232 @@
+//! The functions killed at any moment: at every request they make, before and after it has its effect.
+
+use domain::ids::DeletionId;
+use domain::layout::record_key;
+use domain::receipt::{Receipt, ReceiptState};
+use domain::record::{LEASE_SECONDS, Record};
+use harness::{Account, Fixture, Photolala, Snapshot, promises};
+
+use crate::gates::{Dies, Kill, nth, request};
+use crate::stage::{Stage, by_job, options};
+
+/// Versions of each account.
+const VERSIONS: usize = 12;
+/// Rounds until an account must be gone, however its run died.
+const ROUNDS_MAX: usize = 10;
+/// More requests than any run here makes.
+const REQUESTS_MAX: u64 = 300;
+
+/// Which run is killed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Run {
+    /// Delete Now.
+    DeleteNow,
+    /// The reconcile that finds the job ended.
+    AfterJob,
+    /// The reconcile that looks a second time.
+    SecondLook,
+}
+
+/// Kills one run a time, one request later each time, until a run ends undisturbed. Gives the number of points.
+async fn sweep(photolala: &Photolala, run: Run, dies: Dies) -> u64 {
+    for n in 1..REQUESTS_MAX {
+        let victim = Victim::fill(photolala, n).await;
+        let known = victim.prepare(run).await;
+        let deletion_function = &photolala.environment().functions.deletion;
+        let kill = Kill::set(photolala, nth(deletion_function, n), dies);
+        // What a dead run answers means nothing.
+        match run {
+            Run::DeleteNow => drop(photolala.delete_now(&victim.account.upper()).await),
+            Run::AfterJob | Run::SecondLook => drop(photolala.reconcile().await),
+        }
+        photolala.local().open_gate();
+        let receipt = victim.recover(known, n).await;
+        promises::kept(photolala, &victim.before, &victim.account, &receipt).await;
+        victim.is_one_deletion(n).await;
+        if !kill.struck() {
+            return n - 1;
+        }
+    }
+    panic!("a run makes no {REQUESTS_MAX} requests");
+}
+
+/// The account whose run is killed.
+struct Victim<'a> {
+    photolala: &'a Photolala,
+    account: Account,
+    before: Snapshot,
+    jobs_before: usize,
+}
+
+impl<'a> Victim<'a> {
+    async fn fill(photolala: &'a Photolala, n: u64) -> Self {
+        let account = Account::seeded(n);
+        let fixture = Fixture::of(&account).versions(VERSIONS).uploads(1).schedule_entry();
+        fixture.fill(photolala).await.expect("the account is filled");
+        let (before, jobs_before) = (photolala.snapshot().await, photolala.local().batch().jobs().len());
+        Self { photolala, account, before, jobs_before }
+    }
+
+    /// Brings the deletion to where the run begins that is to die.
+    async fn prepare(&self, run: Run) -> Option<DeletionId> {
+        if run == Run::DeleteNow {
+            return None;
+        }
+        let answer = self.photolala.delete_now(&self.account.upper()).await.expect("the function answers");
+        let deletion = answer.deletion_id();
+        self.photolala.quiet().await;
+        if run == Run::SecondLook {
+            self.photolala.run_until_complete(deletion).await.expect("the deletion completes");
+            self.photolala.pass(LEASE_SECONDS + 1).await;
+        }
+        Some(deletion)
+    }
+
+    /// Runs again as time passes, by reconcile or by asking anew, until the receipt says complete.
+    async fn recover(&self, mut known: Option<DeletionId>, n: u64) -> Receipt {
+        for round in 0..ROUNDS_MAX {
+            self.photolala.quiet().await;
+            known = known.or(self.recorded().await);
+            match known {
+                Some(deletion) if self.has_receipt(deletion).await => {
+                    let receipt = self.photolala.receipt(deletion).await;
+                    if receipt.state == ReceiptState::Complete {
+                        return receipt;
+                    }
+                }
+                Some(_) => {}
+                None => promises::no_over_deletion(&self.before, &self.photolala.snapshot().await, &self.nobody(), &[]),
+            }
+            self.photolala.pass(LEASE_SECONDS + 1).await;
+            let asks_anew = known.is_none() || (n + round as u64).is_multiple_of(2);
+            if asks_anew {
+                let answer = self.photolala.delete_now(&self.account.upper()).await.expect("the function answers");
+                known.get_or_insert(answer.deletion_id());
+            } else {
+                self.photolala.reconcile().await.expect("reconcile runs");
+            }
+        }
+        panic!("point {n}: after {ROUNDS_MAX} rounds the deletion is not complete: {:?}", self.record().await);
+    }
+
+    /// Before anything is recorded nothing may have changed, not even of the account.
+    fn nobody(&self) -> promises::Scope {
+        promises::Scope::of(self.photolala.environment(), &[])
+    }
+
+    async fn record(&self) -> Option<Record> {
+        let body = self.photolala.own_object(record_key(&self.account.id()).as_str()).await?;
+        Some(Record::parse(&body).expect("a record can be read at any moment"))
+    }
+
+    async fn recorded(&self) -> Option<DeletionId> {
+        self.record().await.map(|record| record.deletion_id)
+    }
+
+    async fn has_receipt(&self, deletion: DeletionId) -> bool {
+        self.photolala.own_object(domain::layout::receipt_key(&deletion).as_str()).await.is_some()
+    }
+
+    /// However often runs died: one receipt an account, and at most one job.
+    async fn is_one_deletion(&self, accounts: u64) {
+        let receipts = self.photolala.own_keys("receipts/").await.len() as u64;
+        assert_eq!(receipts, accounts, "one receipt an account");
+        let jobs = self.photolala.local().batch().jobs().len() - self.jobs_before;
+        let most = usize::from(self.photolala.options().deletion_variables.contains_key("DELETION_THRESHOLD"));
+        assert!(jobs <= most, "point {accounts}: {jobs} jobs");
+    }
+}
+
+async fn sweep_of(options: harness::Options, run: Run, dies: Dies, at_least: u64) {
+    let photolala = Photolala::start(options).await.expect("the service starts");
+    // One neighbour for all accounts, so that every listing stays as short as at the first.
+    let neighbour = Fixture::of(&Account::seeded(1).neighbour()).versions(6);
+    neighbour.fill(&photolala).await.expect("the neighbour is filled");
+    let points = sweep(&photolala, run, dies).await;
+    println!("{points} points to die at");
+    assert!(points >= at_least, "only {points} points: the gate saw too little");
+}
+
+/// P1 to P4: Delete Now of a small account killed after each of its requests.
+#[tokio::test]
+async fn killed_after_each_request_of_a_small_account() {
+    sweep_of(options(), Run::DeleteNow, Dies::After, 20).await;
+}
+
+/// P1 to P4: Delete Now of a small account killed before each of its requests has its effect.
+#[tokio::test]
+async fn killed_before_each_request_of_a_small_account() {
+    sweep_of(options(), Run::DeleteNow, Dies::Before, 20).await;
+}
+
+/// P1 to P4: Delete Now of an account for a job killed after each of its requests.
+#[tokio::test]
+async fn killed_after_each_request_of_an_account_for_a_job() {
+    sweep_of(by_job(5), Run::DeleteNow, Dies::After, 30).await;
+}
+
+/// P1 to P4: Delete Now of an account for a job killed before each of its requests has its effect.
+#[tokio::test]
+async fn killed_before_each_request_of_an_account_for_a_job() {
+    sweep_of(by_job(5), Run::DeleteNow, Dies::Before, 30).await;
+}
+
+/// P1 to P4: reconcile killed after each request it makes about an ended job.
+#[tokio::test]
+async fn killed_after_each_request_about_an_ended_job() {
+    sweep_of(by_job(5), Run::AfterJob, Dies::After, 20).await;
+}
+
+/// P1 to P4: reconcile killed before each request it makes about an ended job has its effect.
+#[tokio::test]
+async fn killed_before_each_request_about_an_ended_job() {
+    sweep_of(by_job(5), Run::AfterJob, Dies::Before, 20).await;
+}
+
+/// P3, P4: reconcile killed after each request of the second look.
+#[tokio::test]
+async fn killed_after_each_request_of_the_second_look() {
+    sweep_of(options(), Run::SecondLook, Dies::After, 5).await;
+}
+
+/// P3, P4: reconcile killed before each request of the second look has its effect.
+#[tokio::test]
+async fn killed_before_each_request_of_the_second_look() {
+    sweep_of(options(), Run::SecondLook, Dies::Before, 5).await;
+}
+
+/// P2, P3: an eraser that dies over its page, before or after the versions are gone, leaves the task to be tried
+/// again, and what the page named is answered for.
+#[tokio::test]
+async fn an_eraser_that_dies_over_its_page_is_tried_again() {
+    for dies in [Dies::Before, Dies::After] {
+        let stage = Stage::set(by_job(5), VERSIONS).await;
+        let eraser = stage.photolala.environment().functions.eraser.clone();
+        let kill = Kill::set(&stage.photolala, request(&eraser, "DeleteObjects", "", ""), dies);
+        let answer = stage.delete_now().await;
+        stage.photolala.quiet().await;
+        assert!(kill.struck(), "the eraser was to die");
+        let receipt = stage.end_settled(&answer).await;
+        assert_eq!(receipt.versions.listed, VERSIONS as u64, "{dies:?}");
+        assert_eq!(stage.photolala.local().batch().jobs().len(), 1, "the same job goes on");
+    }
+}
+
+/// P3, P4: a run that dies between the job and its notes about it finds the job again; there is no second one.
+#[tokio::test]
+async fn a_job_is_found_again_by_whoever_takes_over() {
+    for dies in [Dies::Before, Dies::After] {
+        let stage = Stage::set(by_job(5), VERSIONS).await;
+        let function = stage.photolala.environment().functions.deletion.clone();
+        let kill = Kill::set(&stage.photolala, request(&function, "CreateJob", "", ""), dies);
+        assert!(stage.photolala.delete_now(&stage.account.upper()).await.is_err(), "the function dies");
+        assert!(kill.struck());
+        let record = stage.photolala.own_object(record_key(&stage.account.id()).as_str()).await;
+        let record = Record::parse(&record.expect("the record is there")).expect("it can be read");
+        let receipt = stage.photolala.run_until_complete(record.deletion_id).await.expect("the deletion completes");
+        promises::kept(&stage.photolala, &stage.before, &stage.account, &receipt).await;
+        let jobs = stage.photolala.local().batch().jobs();
+        assert_eq!(jobs.len(), 1, "{dies:?}");
+        assert_eq!(receipt.jobs.iter().map(|job| job.as_str()).collect::<Vec<_>>(), [jobs[0].id.as_str()]);
+    }
+}
