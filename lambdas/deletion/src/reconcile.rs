@@ -30,7 +30,8 @@ struct Found {
 
 /// Takes up everything that waits.
 pub async fn reconcile(app: &App, turn: &Turn) -> Result<Value, Stop> {
-    take_up(app, records(app, turn).await?, turn).await
+    let (found, unreadable) = records(app, turn).await?;
+    unless_unreadable(take_up(app, found, turn).await?, unreadable)
 }
 
 /// A job ended: takes up its deletions only. An unknown job is somebody else's.
@@ -38,34 +39,32 @@ pub async fn job_ended(app: &App, job: &JobId, turn: &Turn) -> Result<Value, Sto
     let Some(run) = read_run(app, &job_key(job), turn.deadline).await? else {
         return Ok(json!({ "waiting": 0 }));
     };
-    let mut found = records(app, turn).await?;
+    let (mut found, unreadable) = records(app, turn).await?;
     found.retain(|f| matches!(f.record.state, State::Submitted { run_id, .. } if run_id == run.run_id));
-    take_up(app, found, turn).await
+    unless_unreadable(take_up(app, found, turn).await?, unreadable)
 }
 
-async fn records(app: &App, turn: &Turn) -> Result<Vec<Found>, Stop> {
+/// Every record, and why one of them cannot be read, if so.
+async fn records(app: &App, turn: &Turn) -> Result<(Vec<Found>, Option<Stop>), Stop> {
     let keys = list_objects(app.manifest(), RECORDS, turn.deadline).await?;
     let reads = keys.into_iter().map(async |object| {
         let found = read(app, &object.key, turn.deadline).await?;
         Ok::<_, Stop>(found.map(|(record, got)| Found { record, etag: got.etag, modified: got.modified }))
     });
-    let found: Vec<_> = stream::iter(reads).buffer_unordered(ACCOUNTS_IN_FLIGHT).collect().await;
-    let (mut records, mut unreadable) = (Vec::new(), None);
-    for one in found {
+    let read: Vec<_> = stream::iter(reads).buffer_unordered(ACCOUNTS_IN_FLIGHT).collect().await;
+    let (mut found, mut unreadable) = (Vec::new(), None);
+    for one in read {
         match one {
-            Ok(found) => records.extend(found),
-            // One unreadable record must not keep the others waiting; it fails the invocation in the end.
+            Ok(one) => found.extend(one),
             Err(stop) => unreadable = Some(stop),
         }
     }
-    match unreadable {
-        Some(stop) if records.is_empty() => Err(stop),
-        Some(stop) => {
-            tracing::error!(reason = %stop, "a record cannot be read");
-            Ok(records)
-        }
-        None => Ok(records),
-    }
+    Ok((found, unreadable))
+}
+
+/// Fails the invocation for a record that could not be read, after all others had their turn.
+fn unless_unreadable(done: Value, unreadable: Option<Stop>) -> Result<Value, Stop> {
+    unreadable.map_or(Ok(done), Err)
 }
 
 /// Works on each record nobody holds. If any of them fails the invocation fails too, after the others had their turn.

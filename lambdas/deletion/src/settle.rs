@@ -5,6 +5,7 @@ use domain::record::State;
 use futures::FutureExt as _;
 
 use crate::claim::{put_receipt, receipt_of};
+use crate::clean::clean;
 use crate::holder::Holder;
 use crate::verify::look;
 use crate::{App, Stop};
@@ -50,6 +51,8 @@ async fn look_again(app: &App, holder: &Holder<'_>) -> Result<Settled, Stop> {
     }
     receipt.looks.push(left.looked_at);
     put_receipt(app, holder, &receipt).await?;
+    // A planner that slept may have written a page since the first time.
+    clean(app, &record, holder.deadline).await?;
     holder.remove().await?;
     Ok(Settled::Gone)
 }

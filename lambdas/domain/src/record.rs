@@ -213,7 +213,9 @@ impl Record {
 
     /// Reads a record; an unknown schema or field is an error, since acting on half a record is not safe.
     pub fn parse(json: &[u8]) -> Result<Self, String> {
-        let record: Self = serde_json::from_slice(json).map_err(|e| format!("the record cannot be read: {e}"))?;
+        let record: Self = serde_json::from_slice(json)
+            // Where, not what: serde repeats values, and a record has an account id in it.
+            .map_err(|e| format!("the record cannot be read at line {}, column {}", e.line(), e.column()))?;
         if record.schema != SCHEMA {
             return Err(format!("the record has schema {}, this version knows {SCHEMA}", record.schema));
         }
@@ -254,6 +256,37 @@ impl Record {
     }
 }
 
+/// What the eraser needs of a record, and no more: a job keeps the eraser it was created with, so this must be
+/// readable in records that a later version of the deletion function writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Awaited {
+    /// The deletion.
+    pub deletion_id: DeletionId,
+    /// The attempt whose pages may be acted on.
+    pub attempt: u32,
+}
+
+impl Awaited {
+    /// `None` unless the record waits for a job.
+    pub fn parse(json: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Wire {
+            schema: u32,
+            deletion_id: DeletionId,
+            attempt: u32,
+            state: Name,
+        }
+        #[derive(Deserialize)]
+        struct Name {
+            name: String,
+        }
+        let wire: Wire = serde_json::from_slice(json).ok()?;
+        let waits = wire.schema == SCHEMA && wire.state.name == "submitted";
+        waits.then_some(Self { deletion_id: wire.deletion_id, attempt: wire.attempt })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -276,10 +309,21 @@ mod tests {
         assert_eq!(Record::parse(&record.to_json()).unwrap(), record);
         let mut json: serde_json::Value = serde_json::from_slice(&record.to_json()).unwrap();
         json["surprise"] = true.into();
-        assert!(Record::parse(json.to_string().as_bytes()).unwrap_err().contains("surprise"));
+        assert!(Record::parse(json.to_string().as_bytes()).unwrap_err().contains("column"));
         json.as_object_mut().unwrap().remove("surprise");
         json["schema"] = 2.into();
         assert!(Record::parse(json.to_string().as_bytes()).unwrap_err().contains("schema 2"));
+    }
+
+    #[test]
+    fn an_eraser_reads_records_of_later_versions_but_acts_only_on_submitted_ones() {
+        let mut record = record();
+        assert_eq!(Awaited::parse(&record.to_json()), None);
+        record.state = State::Submitted { run_id: RunId::new(Uuid::from_u128(4)), versions: 7 };
+        let mut json: serde_json::Value = serde_json::from_slice(&record.to_json()).unwrap();
+        json["surprise"] = true.into();
+        let awaited = Awaited { deletion_id: record.deletion_id, attempt: 1 };
+        assert_eq!(Awaited::parse(json.to_string().as_bytes()), Some(awaited));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use aws::{AwsError, Bucket};
 use domain::ids::{AccountId, DeletionId};
 use domain::layout::{AccountPrefix, record_key};
 use domain::page::{Header, Page};
-use domain::record::{Record, State};
+use domain::record::Awaited;
 use domain::settings::SharedSettings;
 use tokio::time::Instant;
 
@@ -83,8 +83,8 @@ pub async fn record(
     }
     let key = record_key(&header.account_id);
     let got = retrying(deadline, async || get_object(manifest, &key, None).await).await.map_err(RecordError::Aws)?;
-    let record = got.and_then(|got| Record::parse(&got.body).ok());
-    let permit = record.and_then(|record| permit(&record));
+    let awaited = got.and_then(|got| Awaited::parse(&got.body));
+    let permit = awaited.map(|a| Permit { deletion: a.deletion_id, attempt: a.attempt, seen: Instant::now() });
     let mut permits = permits.lock().expect("nothing panics while holding it");
     // One account at a time is the rule, so the map stays small; an old entry is worth nothing.
     permits.retain(|_, p| p.seen.elapsed() < BELIEVED);
@@ -95,9 +95,4 @@ pub async fn record(
         }
         _ => Err(RecordError::Refused(Refusal::Stale)),
     }
-}
-
-fn permit(record: &Record) -> Option<Permit> {
-    let waits = matches!(record.state, State::Submitted { .. });
-    waits.then(|| Permit { deletion: record.deletion_id, attempt: record.attempt, seen: Instant::now() })
 }

@@ -11,9 +11,9 @@ use crate::environment::{AWS_ACCOUNT, REGION, repository};
 use crate::start::{Options, StartError};
 
 /// Lambda's longest timeout (Lambda Developer Guide, "Lambda quotas"); planning may need it.
-const DELETION_TIMEOUT: Duration = Duration::from_secs(900);
+const DELETION_TIMEOUT: Duration = Duration::from_mins(15);
 /// A page is one request with its retries.
-const ERASER_TIMEOUT: Duration = Duration::from_secs(300);
+const ERASER_TIMEOUT: Duration = Duration::from_mins(5);
 const DELETION_MEMORY_MB: u32 = 512;
 const ERASER_MEMORY_MB: u32 = 256;
 /// Requests at once where nothing is reserved.

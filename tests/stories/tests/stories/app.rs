@@ -101,5 +101,5 @@ pub fn somebody_writes(
             }
             Verdict::Proceed
         }
-    }))
+    }));
 }

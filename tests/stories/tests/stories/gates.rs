@@ -40,7 +40,7 @@ pub fn request(function: &str, operation: &'static str, key: &'static str, text:
         info.calling_function() == Some(function.as_str())
             && info.operation == operation
             && info.key.as_deref().unwrap_or_default().starts_with(key)
-            && body.windows(text.len().max(1)).any(|part| text.is_empty() || part == text.as_bytes())
+            && (text.is_empty() || body.windows(text.len()).any(|part| part == text.as_bytes()))
     })
 }
 
@@ -173,4 +173,22 @@ where
 pub fn first(n: u64, point: Point) -> Point {
     let seen = AtomicU64::new(0);
     Box::new(move |info, body| point(info, body) && seen.fetch_add(1, Ordering::Relaxed) < n)
+}
+
+/// Lets the requests meant wait before they have their effect.
+pub struct Slow {
+    /// Which.
+    pub point: Point,
+    /// How long.
+    pub wait: std::time::Duration,
+}
+
+#[async_trait]
+impl Gate for Slow {
+    async fn before(&self, info: &RequestInfo, request: &Request<Bytes>) -> Verdict {
+        if (self.point)(info, request.body()) {
+            tokio::time::sleep(self.wait).await;
+        }
+        Verdict::Proceed
+    }
 }

@@ -77,7 +77,7 @@ async fn retention_is_told_and_ends(mode: Mode) {
         let (first, last) = (in_days(&stage.photolala, 10), in_days(&stage.photolala, 30));
         retained_photo(&stage, "first.dat", mode.clone(), first).await;
         retained_photo(&stage, "last.dat", mode.clone(), last).await;
-        let stage = stage.from_here().await;
+        let stage = stage.taken_anew().await;
         let answer = stage.delete_now().await;
         if method == Method::Direct {
             assert_eq!((answer.status_code, &answer.body["status"]), (200, &"held".into()), "{}", answer.body);
@@ -119,10 +119,12 @@ async fn a_legal_hold_is_tried_again_every_day() {
         let key = format!("photos/{}/evidence.dat", stage.account.upper());
         let version = put(&stage.photolala, &key, "evidence").await;
         set_legal_hold(&stage.photolala, &key, &version, ObjectLockLegalHoldStatus::On).await;
-        let stage = stage.from_here().await;
+        let stage = stage.taken_anew().await;
         let answer = stage.delete_now().await;
         let receipt = held(&stage, &answer, 1).await;
         assert_eq!((receipt.method, receipt.held_until), (method, None));
+        stage.photolala.reconcile().await.expect("reconcile runs");
+        assert_eq!(stage.photolala.receipt(answer.deletion_id()).await.attempts, 1, "it was tried on the same day");
         stage.photolala.pass(DAY + 60).await;
         stage.photolala.reconcile().await.expect("reconcile runs");
         stage.photolala.run_until(answer.deletion_id(), |r| r.state == ReceiptState::Held).await.expect("held again");
@@ -146,7 +148,7 @@ async fn a_legal_hold_beside_a_retention_has_no_date() {
     let key = format!("photos/{}/evidence.dat", stage.account.upper());
     let version = put(&stage.photolala, &key, "evidence").await;
     set_legal_hold(&stage.photolala, &key, &version, ObjectLockLegalHoldStatus::On).await;
-    let stage = stage.from_here().await;
+    let stage = stage.taken_anew().await;
     let answer = stage.delete_now().await;
     assert_eq!(answer.body["status"], "held");
     assert_eq!(answer.body["heldUntil"], serde_json::Value::Null);

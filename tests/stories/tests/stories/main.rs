@@ -2,16 +2,19 @@
 //!
 //! `PHOTOLALA_S3_URL` puts another S3 server behind the local AWS; jobs, functions and events stay ours.
 
-mod crashes;
-mod gates;
-mod together;
 mod answers;
 mod app;
+mod crashes;
 mod elsewhere;
+mod forged;
+mod gates;
+mod jobs;
 mod late;
+mod leases;
 mod locks;
 mod mappings;
 mod odd_keys;
 mod sizes;
-mod versions;
 mod stage;
+mod together;
+mod versions;

@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::types::ServerSideEncryption;
 use domain::mapping::BucketKind;
-use harness::{Account, Photolala, Snapshot};
+use harness::{Account, Fixture, Photolala, Snapshot};
 use http::Response;
 use local_aws::{RequestInfo, Verdict, before};
 use serde_json::json;
@@ -14,7 +14,7 @@ const KEY: &str = "identities/apple:000815.4711";
 const EVERY_KIND: [BucketKind; 3] = [BucketKind::Unversioned, BucketKind::Versioned, BucketKind::Suspended];
 
 async fn stage(bucket: BucketKind) -> Stage {
-    Stage::with(kind(bucket), |fixture| fixture.without_mappings()).await
+    Stage::with(kind(bucket), Fixture::without_mappings).await
 }
 
 /// Another account, as old as a sign-in can be.
@@ -35,7 +35,7 @@ async fn every_spelling_of_a_mapping_is_severed() {
                 severed += 2;
             }
         }
-        let stage = stage.from_here().await;
+        let stage = stage.taken_anew().await;
         let answer = stage.delete_now().await;
         let receipt = stage.end_settled(&answer).await;
         assert_eq!((receipt.mappings.erased, receipt.mappings.repaired), (severed, 0), "{bucket:?}");
@@ -52,7 +52,7 @@ async fn what_only_resembles_a_mapping_stays() {
         put(&stage.photolala, &format!("identities/other:{number}"), body).await;
     }
     put(&stage.photolala, "subscriptions/1", &upper).await;
-    let stage = stage.from_here().await;
+    let stage = stage.taken_anew().await;
     let answer = stage.delete_now().await;
     let receipt = stage.end_settled(&answer).await;
     assert_eq!(receipt.mappings.erased, 0);
@@ -65,7 +65,7 @@ async fn a_mapping_uploaded_in_parts_is_severed() {
     for bucket in EVERY_KIND {
         let stage = stage(bucket).await;
         put_in_parts(&stage.photolala, KEY, &stage.account.upper()).await;
-        let stage = stage.from_here().await;
+        let stage = stage.taken_anew().await;
         let answer = stage.delete_now().await;
         let receipt = stage.end_settled(&answer).await;
         assert_eq!(receipt.mappings.erased, 1, "{bucket:?}");
@@ -100,7 +100,7 @@ async fn a_mapping_under_a_kms_key_is_severed() {
     let stage = stage(BucketKind::Unversioned).await;
     put_with_kms(&stage, KEY, &stage.account.lower()).await;
     put_with_kms(&stage, "emails/somebody", &stranger().lower()).await;
-    let stage = stage.from_here().await;
+    let stage = stage.taken_anew().await;
     encrypt_with_kms(&stage);
     let answer = stage.delete_now().await;
     let receipt = stage.end_settled(&answer).await;
@@ -114,10 +114,9 @@ async fn a_new_registration_meanwhile_stays() {
     for (bucket, moment) in [(BucketKind::Unversioned, "DeleteObject"), (BucketKind::Versioned, "DeleteObjects")] {
         let stage = stage(bucket).await;
         put(&stage.photolala, KEY, &stage.account.upper()).await;
-        let stage = stage.from_here().await;
-        let is_severing = move |info: &RequestInfo| {
-            info.operation == moment && info.key.as_deref().is_none_or(|key| key == KEY)
-        };
+        let stage = stage.taken_anew().await;
+        let is_severing =
+            move |info: &RequestInfo| info.operation == moment && info.key.as_deref().is_none_or(|key| key == KEY);
         somebody_writes(&stage.photolala, KEY, &stranger().upper(), is_severing);
         let answer = stage.delete_now().await;
         stage.end_but(&answer, &[KEY]).await;
@@ -132,7 +131,7 @@ async fn a_new_registration_meanwhile_stays() {
 async fn an_old_phones_write_over_a_new_registration_is_undone() {
     let stage = stage(BucketKind::Versioned).await;
     put(&stage.photolala, KEY, &stage.account.upper()).await;
-    let stage = stage.from_here().await;
+    let stage = stage.taken_anew().await;
     let answer = stage.delete_now().await;
     stage.end(&answer).await;
     put(&stage.photolala, KEY, &stranger().lower()).await;
@@ -150,7 +149,7 @@ async fn an_old_phones_write_over_a_new_registration_is_undone() {
 async fn without_versions_a_registration_seen_before_is_put_back() {
     let stage = stage(BucketKind::Unversioned).await;
     put(&stage.photolala, KEY, &stage.account.upper()).await;
-    let stage = stage.from_here().await;
+    let stage = stage.taken_anew().await;
     let answer = stage.delete_now().await;
     stage.end(&answer).await;
     put(&stage.photolala, KEY, &stranger().upper()).await;
@@ -173,7 +172,7 @@ async fn somebody_elses_older_link_stays_closed() {
     let theirs = put(&stage.photolala, KEY, &stranger().upper()).await;
     put(&stage.photolala, KEY, &stage.account.upper()).await;
     put(&stage.photolala, KEY, &stage.account.lower()).await;
-    let stage = stage.from_here().await;
+    let stage = stage.taken_anew().await;
     let answer = stage.delete_now().await;
     stage.end_settled(&answer).await;
     assert_eq!(get(&stage.photolala, KEY).await, None, "somebody's old sign-in is open again");
@@ -186,7 +185,7 @@ async fn somebody_elses_newer_link_stays_open() {
     let stage = stage(BucketKind::Versioned).await;
     put(&stage.photolala, KEY, &stage.account.upper()).await;
     put(&stage.photolala, KEY, &stranger().upper()).await;
-    let stage = stage.from_here().await;
+    let stage = stage.taken_anew().await;
     let answer = stage.delete_now().await;
     let receipt = stage.end_settled(&answer).await;
     assert_eq!(receipt.mappings.erased, 1);
@@ -229,7 +228,7 @@ async fn hints_are_only_hints() {
         put(&stage.photolala, &photo, &stage.account.upper()).await;
         put(&stage.photolala, "emails/stranger", &stranger().upper()).await;
         put(&stage.photolala, KEY, &stage.account.upper()).await;
-        let stage = stage.from_here().await;
+        let stage = stage.taken_anew().await;
         let hints = json!([KEY, "emails/stranger", "emails/nothing", "identities/", photo, "../x", "x".repeat(1_024)]);
         let event = json!({"type": "immediate", "userId": stage.account.upper(), "hints": hints});
         let answer = stage.photolala.ask(event).await.expect("the function answers");

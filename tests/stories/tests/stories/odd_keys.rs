@@ -97,7 +97,7 @@ async fn erases(names: impl Fn(&str) -> Vec<String>) {
                 added += if id == stage.account.neighbour().upper() { 0 } else { keys.len() as u64 };
             }
         }
-        let stage = stage.from_here().await;
+        let stage = stage.taken_anew().await;
         let answer = stage.delete_now().await;
         assert_eq!(answer.job_id().is_some(), versions == THRESHOLDS[1], "{}", answer.body);
         let receipt = stage.end(&answer).await;
@@ -162,7 +162,7 @@ async fn look_alikes_survive() {
         for key in &keys {
             put(&stage.photolala, key, "somebody else's").await;
         }
-        let stage = stage.from_here().await;
+        let stage = stage.taken_anew().await;
         let answer = stage.delete_now().await;
         let receipt = stage.end_settled(&answer).await;
         assert_eq!(receipt.versions.erased, 12);

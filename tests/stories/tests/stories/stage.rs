@@ -87,7 +87,7 @@ impl Stage {
     }
 
     /// Takes the snapshot anew, after a story has added to what was laid out.
-    pub async fn from_here(self) -> Self {
+    pub async fn taken_anew(self) -> Self {
         Self { before: self.photolala.snapshot().await, ..self }
     }
 

@@ -56,7 +56,7 @@ async fn archived_objects_are_erased_without_a_restore() {
         for class in [StorageClass::Glacier, StorageClass::DeepArchive] {
             put_archived(&stage.photolala, &format!("photos/{upper}/{}.dat", class.as_str()), class).await;
         }
-        let stage = stage.from_here().await;
+        let stage = stage.taken_anew().await;
         let answer = stage.delete_now().await;
         let receipt = stage.end_settled(&answer).await;
         assert_eq!((receipt.method, receipt.versions.erased), (method, 22));
@@ -74,7 +74,7 @@ async fn unfinished_uploads_are_aborted() {
         for number in 0..4 {
             begin_upload(&stage.photolala, &format!("photos/{neighbours}/{number}.dat")).await;
         }
-        let stage = stage.from_here().await;
+        let stage = stage.taken_anew().await;
         let answer = stage.delete_now().await;
         let receipt = stage.end_settled(&answer).await;
         assert_eq!(receipt.uploads, 11, "with {page_size} on a page");
@@ -120,7 +120,7 @@ async fn every_bucket_is_erased_for_itself() {
             let neighbours = Fixture::of(&stage.account.neighbour()).in_bucket(bucket.name.to_string());
             neighbours.fill(&stage.photolala).await.expect("another bucket is filled");
         }
-        let stage = stage.from_here().await;
+        let stage = stage.taken_anew().await;
         let answer = stage.delete_now().await;
         let receipt = stage.end_settled(&answer).await;
         assert_eq!((receipt.method, receipt.versions.erased), (method, 60 + 40 + 40));
@@ -156,7 +156,7 @@ async fn no_key_falls_between_shards() {
         let upper = stage.account.upper();
         let keys: Vec<String> = names.iter().map(|name| format!("photos/{upper}/{name}")).collect();
         put_all(&stage.photolala, &keys, "a photo").await;
-        let stage = stage.from_here().await;
+        let stage = stage.taken_anew().await;
         let answer = stage.delete_now().await;
         let receipt = stage.end(&answer).await;
         assert_eq!((receipt.method, receipt.versions.erased), (method, 10 + keys.len() as u64));
@@ -177,7 +177,7 @@ async fn a_crowded_range_is_cut_again() {
         keys.extend((0..16).map(|digit| format!("photos/{upper}/5{digit:x}")));
         keys.extend([format!("photos/{upper}/5"), format!("photos/{upper}/6")]);
         put_all(&stage.photolala, &keys, "a photo").await;
-        let stage = stage.from_here().await;
+        let stage = stage.taken_anew().await;
         let answer = stage.delete_now().await;
         let receipt = stage.end(&answer).await;
         assert_eq!((receipt.method, receipt.versions.erased), (method, 10 + keys.len() as u64));
@@ -198,7 +198,7 @@ async fn a_key_with_more_versions_than_a_page_is_erased_whole() {
                 put(&stage.photolala, &format!("photos/{upper}/{name}"), &format!("take {version}")).await;
             }
         }
-        let stage = stage.from_here().await;
+        let stage = stage.taken_anew().await;
         let answer = stage.delete_now().await;
         let receipt = stage.end(&answer).await;
         assert_eq!((receipt.method, receipt.versions.erased), (method, 10 + 36));
