@@ -3,7 +3,7 @@
 use aws::delete_object::{delete_if_match, delete_version};
 use aws::get_bucket_versioning::get_bucket_versioning;
 use aws::retry::retrying;
-use aws::{AwsError, Cause};
+use aws::{AwsError, Bucket, Cause};
 use domain::ids::AccountId;
 use domain::layout::is_schedule_entry;
 use domain::look::Listed;
@@ -45,16 +45,21 @@ async fn remove_entries(app: &App, account: &AccountId, deadline: Instant) -> Re
         }
         let kind = retrying(deadline, async || get_bucket_versioning(bucket).await).await?;
         for entry in &entries {
-            let by_version = kind == BucketKind::Versioned || !entry.version.version().is_null();
-            let remove = async || {
-                if by_version {
-                    delete_version(bucket, &entry.version).await
-                } else {
-                    delete_if_match(bucket, entry.version.key(), &entry.etag).await
-                }
-            };
-            gone(retrying(deadline, remove).await)?;
+            remove_entry(bucket, kind, entry, deadline).await?;
         }
+    }
+    Ok(())
+}
+
+async fn remove_entry(bucket: &Bucket, kind: BucketKind, entry: &Listed, deadline: Instant) -> Result<(), Stop> {
+    let by_version = kind == BucketKind::Versioned || entry.marker || !entry.version.version().is_null();
+    if !by_version {
+        let (key, etag) = (entry.version.key(), &entry.etag);
+        gone(retrying(deadline, async || delete_if_match(bucket, key, etag).await).await)?;
+    }
+    // Where versioning is suspended the conditional delete leaves a marker that names the account.
+    if by_version || kind == BucketKind::Suspended {
+        gone(retrying(deadline, async || delete_version(bucket, &entry.version).await).await)?;
     }
     Ok(())
 }

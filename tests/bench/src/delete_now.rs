@@ -1,11 +1,15 @@
 //! A Delete Now of 240 versions: its requests, and how many of them had to wait for one another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use domain::mapping::BucketKind;
 use harness::{Account, Fixture, Options, Photolala};
-use local_aws::{Record, Verdict, before};
+use http::Request;
+use local_aws::{Gate, Record, RequestInfo, Verdict};
 
 use crate::{Figure, figure};
 
@@ -21,21 +25,40 @@ pub async fn measure() -> Vec<Figure> {
     figures
 }
 
+/// Holds every request back, and notes which DeleteObjects are about mappings: only their bodies tell.
+#[derive(Default)]
+struct Slow {
+    of_sign_ins: Arc<Mutex<HashSet<u64>>>,
+}
+
+#[async_trait]
+impl Gate for Slow {
+    async fn before(&self, info: &RequestInfo, request: &Request<Bytes>) -> Verdict {
+        let body = String::from_utf8_lossy(request.body());
+        if info.operation == "DeleteObjects" && (body.contains("<Key>identities/") || body.contains("<Key>emails/")) {
+            self.of_sign_ins.lock().expect("nothing panics while holding it").insert(info.number);
+        }
+        tokio::time::sleep(DELAY).await;
+        Verdict::Proceed
+    }
+}
+
 async fn one(kind: BucketKind) -> Vec<Figure> {
     let photolala = Photolala::start(Options { kind, ..Options::default() }).await.expect("the service starts");
     let account = Account::seeded(1);
     Fixture::of(&account).versions(240).fill(&photolala).await.expect("the account is filled");
-    photolala.local().set_gate(before(|_| async {
-        tokio::time::sleep(DELAY).await;
-        Verdict::Proceed
-    }));
+    let gate = Slow::default();
+    let of_sign_ins = gate.of_sign_ins.clone();
+    photolala.local().set_gate(gate);
     photolala.local().recorder().start();
     let answer = photolala.delete_now(&account.upper()).await.expect("the function answers");
     assert_eq!(answer.body["status"], "completed", "{}", answer.body);
     let name = &photolala.environment().functions.deletion;
     let records: Vec<Record> =
         photolala.local().recorder().stop().into_iter().filter(|r| r.info.calling_function() == Some(name)).collect();
-    let (sign_ins, own): (Vec<_>, Vec<_>) = records.iter().partition(|r| is_of_sign_ins(r));
+    let by_body = of_sign_ins.lock().expect("nothing panics while holding it").clone();
+    let is_beside = |r: &&Record| is_of_sign_ins(r) || by_body.contains(&r.info.number);
+    let (sign_ins, own): (Vec<_>, Vec<_>) = records.iter().partition(is_beside);
     let operations = own.iter().fold(BTreeMap::<&str, u32>::new(), |mut counts, r| {
         *counts.entry(r.info.operation).or_default() += 1;
         counts

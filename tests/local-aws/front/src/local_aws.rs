@@ -230,8 +230,15 @@ fn s3(options: &Options, clock: &Clock) -> S3 {
         region: options.region.clone(),
         owner: options.account.clone(),
         page_size: options.page_size,
+        virtual_host_domains: virtual_host_domains(&options.region),
         ..local_s3::Options::default()
     })
+}
+
+/// Domains under which a bucket may be a subdomain: S3's own, which clients ask for through the proxy, and `localhost`,
+/// below which every name leads to this machine on most systems.
+fn virtual_host_domains(region: &str) -> Vec<String> {
+    vec![format!("s3.{region}.amazonaws.com"), "s3.amazonaws.com".to_owned(), "localhost".to_owned()]
 }
 
 fn lambda(endpoint: &str, options: &Options) -> Lambda {

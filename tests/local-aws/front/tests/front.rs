@@ -102,6 +102,19 @@ async fn a_proxys_client_needs_no_address_for_the_host() {
     assert!(tunnel.starts_with("HTTP/1.1 501 "), "{tunnel}");
 }
 
+#[tokio::test]
+async fn a_bucket_may_be_a_subdomain() {
+    let aws = start().await;
+    let sdk = aws.clients().sdk_config().to_builder().http_client(through_proxy(&aws));
+    let sdk = sdk.endpoint_url("http://s3.us-east-1.amazonaws.com").build();
+    let s3 = aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(&sdk).force_path_style(false).build());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    aws.set_gate(Addresses(seen.clone()));
+    put(&s3, "a/b").await.unwrap();
+    assert_eq!(keys(&aws), ["a/b"]);
+    assert_eq!(seen.lock().unwrap()[0].1, "photos.s3.us-east-1.amazonaws.com");
+}
+
 /// Notes the request target and the host of each request.
 struct Addresses(Arc<Mutex<Vec<(String, String)>>>);
 

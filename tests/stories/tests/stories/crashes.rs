@@ -3,7 +3,7 @@
 use domain::ids::DeletionId;
 use domain::layout::record_key;
 use domain::receipt::{Receipt, ReceiptState};
-use domain::record::{LEASE_SECONDS, Record};
+use domain::record::{LEASE_SECONDS, Record, State};
 use harness::{Account, Fixture, Photolala, Snapshot, promises};
 
 use crate::gates::{Dies, Kill, nth, request};
@@ -31,11 +31,9 @@ enum Run {
 async fn sweep(photolala: &Photolala, run: Run, dies: Dies) -> u64 {
     let (mut accounts, mut everything) = (Vec::new(), Snapshot::default());
     for n in 1..REQUESTS_MAX {
-        let t0 = std::time::Instant::now();
         let victim = Victim::fill(photolala, n).await;
         let known = victim.prepare(run).await;
         let deletion_function = &photolala.environment().functions.deletion;
-        let t1 = t0.elapsed();
         let kill = Kill::set(photolala, nth(deletion_function, n), dies);
         // What a dead run answers means nothing.
         match run {
@@ -43,11 +41,9 @@ async fn sweep(photolala: &Photolala, run: Run, dies: Dies) -> u64 {
             Run::AfterJob | Run::SecondLook => drop(photolala.reconcile().await),
         }
         photolala.local().open_gate();
-        let t2 = t0.elapsed();
         let receipt = victim.recover(known, n).await;
-        let t3 = t0.elapsed();
         victim.is_erased(&receipt).await;
-        eprintln!("T {n} {t1:?} {t2:?} {t3:?} {:?}", t0.elapsed());
+        victim.settle().await;
         victim.is_one_deletion(n).await;
         accounts.push(victim.account);
         everything.0.extend(victim.before.0);
@@ -100,7 +96,7 @@ impl<'a> Victim<'a> {
             match known {
                 Some(deletion) if self.has_receipt(deletion).await => {
                     let receipt = self.photolala.receipt(deletion).await;
-                    if receipt.state == ReceiptState::Complete {
+                    if receipt.state == ReceiptState::Complete && !self.is_finishing().await {
                         return receipt;
                     }
                 }
@@ -140,12 +136,25 @@ impl<'a> Victim<'a> {
         Some(Record::parse(&body).expect("a record can be read at any moment"))
     }
 
+    /// Whether the receipt is there and tidying up is not over.
+    async fn is_finishing(&self) -> bool {
+        self.record().await.is_some_and(|record| matches!(record.state, State::Finishing { .. }))
+    }
+
     async fn recorded(&self) -> Option<DeletionId> {
         self.record().await.map(|record| record.deletion_id)
     }
 
     async fn has_receipt(&self, deletion: DeletionId) -> bool {
         self.photolala.own_object(domain::layout::receipt_key(&deletion).as_str()).await.is_some()
+    }
+
+    /// The second look, after the dead run's lease: the next point begins without records.
+    async fn settle(&self) {
+        self.photolala.pass(LEASE_SECONDS + 1).await;
+        let said = self.photolala.settle().await.expect("reconcile runs");
+        let now = self.photolala.local().clock().now();
+        assert_eq!(self.record().await, None, "the record outlived the second look of {now}: {said}");
     }
 
     /// However often runs died: one receipt an account, and at most one job.

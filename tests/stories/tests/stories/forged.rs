@@ -67,7 +67,8 @@ impl Forgery {
     async fn erase(&self, schema: &str, keys: &[&str]) -> Result<Vec<(String, String)>, Bytes> {
         let task = |(i, key): (usize, &&str)| json!({ "taskId": i.to_string(), "s3Key": key, "s3VersionId": null });
         let tasks: Vec<Value> = keys.iter().enumerate().map(task).collect();
-        let event = json!({ "invocationSchemaVersion": schema, "invocationId": "i", "job": { "id": "j" }, "tasks": tasks });
+        let event =
+            json!({ "invocationSchemaVersion": schema, "invocationId": "i", "job": { "id": "j" }, "tasks": tasks });
         let answer = self.invoke(&event).await?;
         assert_eq!((&answer["invocationSchemaVersion"], &answer["invocationId"]), (&json!(schema), &json!("i")));
         assert_eq!(answer["treatMissingKeysAs"], "TemporaryFailure");
@@ -108,11 +109,36 @@ impl Forgery {
             ("another account's key", self.key(10), self.of(&photo, "null"), outside),
             ("a mapping", self.key(11), self.of(&mapping, "null"), outside),
             ("a prefix without its slash", self.key(12), self.of(&of_nobody, "null"), outside),
-            ("another bucket", self.key(13), self.with("\"photolala-dev\"", "\"photolala-prod\""), "its bucket is not configured"),
-            ("another region", self.key(14), self.with("\"us-east-1\"", "\"eu-west-1\""), "its region is not the bucket's"),
-            ("a header of another deletion", self.key(15), self.with(&self.deletion.to_string(), &other.to_string()), "another deletion than its key"),
-            ("a header of another attempt", self.key(16), self.with("\"attempt\":1", "\"attempt\":2"), "another deletion than its key"),
-            ("a key of another deletion", other_key("0-b0tail-000000.jsonl.zst"), self.with("\"attempt\":1", "\"attempt\":1"), "another deletion than its key"),
+            (
+                "another bucket",
+                self.key(13),
+                self.with("\"photolala-dev\"", "\"photolala-prod\""),
+                "its bucket is not configured",
+            ),
+            (
+                "another region",
+                self.key(14),
+                self.with("\"us-east-1\"", "\"eu-west-1\""),
+                "its region is not the bucket's",
+            ),
+            (
+                "a header of another deletion",
+                self.key(15),
+                self.with(&self.deletion.to_string(), &other.to_string()),
+                "another deletion than its key",
+            ),
+            (
+                "a header of another attempt",
+                self.key(16),
+                self.with("\"attempt\":1", "\"attempt\":2"),
+                "another deletion than its key",
+            ),
+            (
+                "a key of another deletion",
+                other_key("0-b0tail-000000.jsonl.zst"),
+                self.with("\"attempt\":1", "\"attempt\":1"),
+                "another deletion than its key",
+            ),
             ("not zstd", self.key(17), self.page.clone().into_bytes(), unreadable),
             ("huge", self.key(18), zstd::bulk::compress(&huge, 3).unwrap(), unreadable),
             ("rubbish", self.key(19), zstd::bulk::compress(b"{}", 3).unwrap(), unreadable),

@@ -139,7 +139,10 @@ async fn a_task_that_fails_for_a_while_is_tried_again() {
         let answer = stage.delete_now().await;
         let receipt = stage.end_settled(&answer).await;
         assert_eq!((receipt.attempts, receipt.versions.listed), (1, VERSIONS as u64), "{operation}");
-        assert!(stage.photolala.local().recorder().count_by(&stage.photolala.environment().functions.eraser, operation) > times);
+        assert!(
+            stage.photolala.local().recorder().count_by(&stage.photolala.environment().functions.eraser, operation)
+                > times
+        );
     }
 }
 
@@ -161,7 +164,12 @@ async fn a_task_that_fails_for_good_is_done_by_the_next_attempt() {
 /// An answer to DeleteObjects that fails every key in turn, and leaves the last out.
 fn every_key_fails(body: &Bytes) -> Response<Bytes> {
     let body = String::from_utf8_lossy(body);
-    let objects: Vec<&str> = body.split("<Object>").skip(1).filter_map(|part| part.split_once("</Object>")).map(|(object, _)| object).collect();
+    let objects: Vec<&str> = body
+        .split("<Object>")
+        .skip(1)
+        .filter_map(|part| part.split_once("</Object>"))
+        .map(|(object, _)| object)
+        .collect();
     let codes = ["InternalError", "SlowDown"];
     let errors = objects.iter().skip(1).zip(codes.iter().cycle());
     let errors: String = errors.map(|(object, code)| format!("<Error>{object}<Code>{code}</Code></Error>")).collect();
@@ -299,7 +307,8 @@ async fn one_locked_account_does_not_hold_up_its_job() {
     stage.photolala.pass(domain::record::LEASE_SECONDS + 1).await;
     stage.photolala.reconcile().await.expect("reconcile runs");
     assert_eq!(stage.photolala.local().batch().jobs().len(), 1, "one job for all three");
-    let deletions = [&stage.account, &others[0], &others[1]].map(|account| async { record(&stage, account).await.deletion_id });
+    let deletions =
+        [&stage.account, &others[0], &others[1]].map(|account| async { record(&stage, account).await.deletion_id });
     let [held, one, two] = deletions;
     let (held, one, two) = (held.await, one.await, two.await);
     for (account, deletion) in others.iter().zip([one, two]) {
