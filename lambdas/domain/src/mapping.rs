@@ -162,7 +162,9 @@ pub fn sever(kind: BucketKind, links: &[Link], claimed_at: Timestamp, moved: boo
 fn put_back(links: &[Link], others: &[usize], claimed_at: Timestamp, moved: bool) -> Option<Option<ObjectVersion>> {
     if let Some(&newest) = others.first() {
         let other = &links[newest].listed;
-        let after_claim = other.modified_ms / 1_000 >= claimed_at.as_second();
+        // Within the second of the claim nobody can tell; rather a sign-in that has to be made again than a stranger's
+        // old one opened.
+        let after_claim = other.modified_ms / 1_000 > claimed_at.as_second();
         let above_ours = links[newest + 1..].iter().any(|l| l.ours);
         return (after_claim || above_ours).then(|| Some(other.version.clone()));
     }
@@ -224,6 +226,12 @@ mod tests {
     fn somebody_elses_old_link_below_ours_stays_closed() {
         let (ours, old) = (link("b", true, true, 2), link("a", false, false, 1));
         assert_eq!(plan(BucketKind::Versioned, &[ours.clone(), old], false).unwrap(), [delete(), ids(&[&ours])]);
+    }
+
+    #[test]
+    fn a_link_written_in_the_second_of_the_claim_counts_as_older() {
+        let (ours, other) = (link("b", true, true, CLAIM + 1), link("a", false, false, CLAIM));
+        assert_eq!(plan(BucketKind::Versioned, &[ours.clone(), other], false).unwrap(), [delete(), ids(&[&ours])]);
     }
 
     #[test]

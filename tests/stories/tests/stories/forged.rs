@@ -112,7 +112,7 @@ impl Forgery {
             (
                 "another bucket",
                 self.key(13),
-                self.with("\"photolala-dev\"", "\"photolala-prod\""),
+                self.with(self.stage.photolala.bucket(), "photolala-prod"),
                 "its bucket is not configured",
             ),
             (

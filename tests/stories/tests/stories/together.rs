@@ -1,5 +1,6 @@
 //! The same request several times at once.
 
+use domain::ids::JobId;
 use domain::mapping::BucketKind;
 use domain::receipt::Method;
 use futures::future::join_all;
@@ -42,5 +43,5 @@ async fn six_requests_for_a_large_account_are_one_job() {
     assert_eq!((receipt.method, receipt.attempts, receipt.versions.erased), (Method::Batch, 1, 1_400));
     let jobs = stage.photolala.local().batch().jobs();
     assert_eq!(jobs.len(), 1, "one job");
-    assert_eq!(receipt.jobs.iter().map(|job| job.as_str()).collect::<Vec<_>>(), [jobs[0].id.as_str()]);
+    assert_eq!(receipt.jobs.iter().map(JobId::as_str).collect::<Vec<_>>(), [jobs[0].id.as_str()]);
 }
