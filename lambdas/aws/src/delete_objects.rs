@@ -42,11 +42,16 @@ pub async fn delete_objects(bucket: &Bucket, versions: &[&ObjectVersion]) -> Res
 }
 
 fn read(versions: &[&ObjectVersion], output: DeleteObjectsOutput) -> Result<Vec<KeyAnswer>, AwsError> {
-    let deleted = output.deleted.unwrap_or_default().into_iter();
-    let errors = output.errors.unwrap_or_default().into_iter();
-    let said = deleted.map(|d| (d.key, d.version_id, KeyAnswer::Deleted)).chain(
-        errors.map(|e| (e.key, e.version_id, KeyAnswer::Error(e.code.unwrap_or_else(|| "NoErrorCode".to_owned())))),
-    );
+    let deleted = output.deleted.unwrap_or_default().into_iter().map(|d| {
+        // Of an erased delete marker some servers tell the id in the marker's own field only (API reference,
+        // DeletedObject: there it is the version that was deleted).
+        (d.key, d.version_id.or(d.delete_marker_version_id), KeyAnswer::Deleted)
+    });
+    let errors = output.errors.unwrap_or_default().into_iter().map(|e| {
+        let code = e.code.unwrap_or_else(|| "NoErrorCode".to_owned());
+        (e.key, e.version_id, KeyAnswer::Error(code))
+    });
+    let said = deleted.chain(errors);
     let mut by_name = HashMap::new();
     for (key, version, answer) in said {
         let version = version.filter(|v| !v.is_empty()).unwrap_or_else(|| VersionId::NULL.to_owned());
@@ -86,6 +91,13 @@ mod tests {
         let output = DeleteObjectsOutput::builder().deleted(deleted("a")).errors(slow).build();
         let slow = KeyAnswer::Error("SlowDown".to_owned());
         assert_eq!(answers(output), Ok(vec![KeyAnswer::Deleted, KeyAnswer::Missing, slow]));
+    }
+
+    #[test]
+    fn an_erased_marker_may_be_named_by_its_own_field() {
+        let marker = DeletedObject::builder().key("a").delete_marker(true).delete_marker_version_id("v1").build();
+        let output = DeleteObjectsOutput::builder().deleted(marker).build();
+        assert_eq!(answers(output), Ok(vec![KeyAnswer::Deleted, KeyAnswer::Missing, KeyAnswer::Missing]));
     }
 
     #[test]

@@ -47,6 +47,18 @@ pub async fn list_object_versions(bucket: &Bucket, prefix: &str, after: Option<&
 
 fn read(bucket: &Bucket, prefix: &str, output: ListObjectVersionsOutput) -> Result<Versions, AwsError> {
     let next = next(&output)?;
+    // A listing that does not move on would never end.
+    let asked = Marker {
+        key: output
+            .key_marker
+            .as_deref()
+            .and_then(|k| EncodedKey(k).decode().ok())
+            .map_or_else(String::new, |k| k.as_str().to_owned()),
+        version: output.version_id_marker.clone(),
+    };
+    if next.as_ref() == Some(&asked) {
+        return Err(AwsError::contradiction(OPERATION, "MarkerDoesNotMove"));
+    }
     let versions = output.versions.unwrap_or_default().into_iter().map(|v| version(bucket, v));
     let markers = output.delete_markers.unwrap_or_default().into_iter().map(|m| marker(bucket, m));
     let mut listed: Vec<Listed> = versions.chain(markers).collect::<Option<_>>().ok_or_else(unreadable)?;
