@@ -82,13 +82,13 @@ async fn take_up(app: &App, found: Vec<Found>, turn: &Turn) -> Result<Value, Sto
     results.extend(runs.buffer_unordered(ACCOUNTS_IN_FLIGHT).collect::<Vec<_>>().await);
     let others = stream::iter(others).map(async |found| one(app, found, turn).await);
     results.extend(others.buffer_unordered(ACCOUNTS_IN_FLIGHT).collect::<Vec<_>>().await);
-    for result in results {
-        match result {
-            Ok(()) | Err(Stop::Lost) => {}
-            Err(stop) => return Err(stop),
-        }
-    }
+    first_failure(results)?;
     Ok(json!({ "waiting": waiting }))
+}
+
+/// The first result that is a failure. That another run was quicker is none, and must not hide one.
+fn first_failure(results: Vec<Result<(), Stop>>) -> Result<(), Stop> {
+    results.into_iter().find(|result| !matches!(result, Ok(()) | Err(Stop::Lost))).unwrap_or(Ok(()))
 }
 
 fn by_run(found: Vec<Found>) -> BTreeMap<RunId, Vec<Found>> {
@@ -139,8 +139,7 @@ async fn one_run(app: &App, run_id: RunId, found: Vec<Found>, turn: &Turn) -> Re
         sum_up(app, &holder).await?;
         advance(app, &holder, None, turn).await
     });
-    let results: Vec<Result<(), Stop>> = each.buffer_unordered(ACCOUNTS_IN_FLIGHT).collect().await;
-    results.into_iter().collect()
+    first_failure(each.buffer_unordered(ACCOUNTS_IN_FLIGHT).collect().await)
 }
 
 /// The run died between its records and its job: the records that name it are its members.
