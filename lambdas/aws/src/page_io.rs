@@ -13,12 +13,23 @@ const LEVEL: i32 = 3;
 /// Bytes of an uncompressed page at most: 1,000 keys of 1,024 bytes, each byte escaped, and their version ids.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// A page ready to be written, about a tenth of the size of what it was made from.
+#[derive(Debug)]
+pub struct PackedPage {
+    key: ObjectKey,
+    body: Vec<u8>,
+}
+
+/// Packs a page under its name.
+pub fn pack(page: &Page, name: &PageName) -> PackedPage {
+    let body = zstd::bulk::compress(page.to_jsonl().as_bytes(), LEVEL).expect("compressing in memory cannot fail");
+    PackedPage { key: name.key(&page.header.deletion_id, page.header.attempt), body }
+}
+
 /// Writes a page that must not be there yet. One that is there under this name was written by this very planner,
 /// whose answer got lost: names carry the planner's epoch.
-pub async fn put_page(manifest: &Bucket, page: &Page, name: &PageName) -> Result<(), AwsError> {
-    let body = zstd::bulk::compress(page.to_jsonl().as_bytes(), LEVEL).expect("compressing in memory cannot fail");
-    let key = name.key(&page.header.deletion_id, page.header.attempt);
-    match put_own(manifest, &key, body, Condition::Absent).await {
+pub async fn put_page(manifest: &Bucket, page: &PackedPage) -> Result<(), AwsError> {
+    match put_own(manifest, &page.key, page.body.clone(), Condition::Absent).await {
         Err(error) if error.cause == Cause::Condition && error.status == Some(412) => Ok(()),
         other => other.map(|_| ()),
     }

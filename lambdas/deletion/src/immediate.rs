@@ -10,7 +10,7 @@ use crate::dry_run::dry_run as only_count;
 use crate::holder::{Claim, Holder, read};
 use crate::life::advance;
 use crate::settle::settle;
-use crate::survey::survey;
+use crate::survey::{Survey, survey};
 use crate::{App, Stop, Turn};
 
 /// Erases an account now, or says what another run is doing about it. Asking again is always safe: there is one
@@ -32,15 +32,13 @@ pub async fn immediate(
     let (claim, survey) =
         tokio::join!(Holder::claim(app, account, Kind::Immediate, turn.deadline), survey(app, &account, turn.deadline));
     match claim? {
-        Claim::Ours(holder) => {
-            let fresh = survey.ok().map(|survey| (survey, hints));
-            go_on(app, &holder, fresh, turn).await
-        }
+        // A survey that failed is made again after the claim.
+        Claim::Ours(holder) => go_on(app, &holder, survey.ok(), hints, turn).await,
         Claim::Theirs(record, got) => {
             if record.is_held(got.modified, app.clock.now()) {
                 return Ok(of_record(&record));
             }
-            take_up(app, &record, &got.etag, turn).await
+            take_up(app, &record, &got.etag, hints, turn).await
         }
     }
 }
@@ -48,10 +46,11 @@ pub async fn immediate(
 async fn go_on<'a>(
     app: &'a App,
     holder: &Holder<'_>,
-    fresh: Option<(crate::survey::Survey<'a>, &[String])>,
+    survey: Option<Survey<'a>>,
+    hints: &[String],
     turn: &Turn,
 ) -> Result<Answer, Stop> {
-    match advance(app, holder, fresh, turn).await {
+    match advance(app, holder, survey, hints, turn).await {
         Err(Stop::Lost) => now(app, &holder.record().await, turn).await,
         // If it stopped early the record says why, and a later run goes on.
         Ok(()) | Err(_) => Ok(of_record(&holder.record().await)),
@@ -67,7 +66,7 @@ async fn now(app: &App, record: &Record, turn: &Turn) -> Result<Answer, Stop> {
 
 /// Takes up a deletion that nobody holds. One that is settling is looked at again at once: the person may have used
 /// the account since, and must not be told "completed" while something is there.
-async fn take_up(app: &App, record: &Record, etag: &str, turn: &Turn) -> Result<Answer, Stop> {
+async fn take_up(app: &App, record: &Record, etag: &str, hints: &[String], turn: &Turn) -> Result<Answer, Stop> {
     if matches!(record.state, State::Submitted { .. } | State::Held { .. }) {
         return Ok(of_record(record));
     }
@@ -83,5 +82,5 @@ async fn take_up(app: &App, record: &Record, etag: &str, turn: &Turn) -> Result<
     if matches!(holder.record().await.state, State::Settling { .. }) {
         return Ok(of_record(&holder.record().await));
     }
-    go_on(app, &holder, None, turn).await
+    go_on(app, &holder, None, hints, turn).await
 }

@@ -14,20 +14,22 @@ use crate::finish::finish;
 use crate::holder::Holder;
 use crate::mappings::note_moves;
 use crate::submit::submit;
-use crate::survey::{Survey, survey};
+use crate::survey::{Survey, survey as survey_account};
 use crate::verify::verify;
 use crate::{App, Stop, Turn};
 
 /// Takes a held deletion as far as this run can: to its receipt, into a job, or to a state that waits. In the end
 /// the record is put down, whatever happened; a failure that trying again does not mend becomes its state.
+/// `survey` is what the caller asked beside the claim, if it got an answer; `hints` are mappings it was told of.
 pub async fn advance<'a>(
     app: &'a App,
     holder: &Holder<'_>,
-    fresh: Option<(Survey<'a>, &[String])>,
+    survey: Option<Survey<'a>>,
+    hints: &[String],
     turn: &Turn,
 ) -> Result<(), Stop> {
     let started = std::time::Instant::now();
-    let result = holder.while_renewing(steps(app, holder, fresh, turn).boxed_local()).await;
+    let result = holder.while_renewing(steps(app, holder, survey, hints, turn).boxed_local()).await;
     if let Err(stop) = &result {
         put_down(app, holder, stop).await;
     }
@@ -38,18 +40,18 @@ pub async fn advance<'a>(
 async fn steps<'a>(
     app: &'a App,
     holder: &Holder<'_>,
-    fresh: Option<(Survey<'a>, &[String])>,
+    mut survey: Option<Survey<'a>>,
+    hints: &[String],
     turn: &Turn,
 ) -> Result<(), Stop> {
     let mut ready = None;
-    let (mut fresh, hints) = fresh.map_or((None, &[][..]), |(survey, hints)| (Some(survey), hints));
     loop {
         let record = holder.record().await;
         match record.state.clone() {
             State::Claiming => {
-                let survey = match fresh.take() {
+                let survey = match survey.take() {
                     Some(survey) => survey,
-                    None => survey(app, &record.account_id, turn.deadline).await?,
+                    None => survey_account(app, &record.account_id, turn.deadline).await?,
                 };
                 let marked = settle_claim(app, holder, &survey, hints).boxed_local().await?;
                 ready = Some((survey, marked));
@@ -82,7 +84,7 @@ async fn survey_again<'a>(
     mut record: Record,
     turn: &Turn,
 ) -> Result<(Survey<'a>, Vec<domain::keys::ObjectVersion>), Stop> {
-    let survey = survey(app, &record.account_id, turn.deadline).await?;
+    let survey = survey_account(app, &record.account_id, turn.deadline).await?;
     note_moves(app, &mut record, turn.deadline).await?;
     for (bucket, key) in &survey.sign_ins.mappings {
         record.remember_mapping(&app.buckets.photos[*bucket].name, key);

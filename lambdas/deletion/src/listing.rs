@@ -11,8 +11,12 @@ use futures::future::LocalBoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::Instant;
 
-/// Listing requests in flight. More would only queue at S3, and each answer takes about a megabyte.
-const IN_FLIGHT: usize = 16;
+/// Listing requests in flight. An answer of 1,000 versions takes about 1.5 MB until it is cut; six in flight list
+/// more than ten times what the pace erases.
+const IN_FLIGHT: usize = 6;
+
+/// First requests in flight, one a prefix. They decide how long a small account waits, and most answers are short.
+const FIRST_IN_FLIGHT: usize = 48;
 
 /// A prefix to list in a bucket.
 #[derive(Debug, Clone)]
@@ -61,6 +65,13 @@ struct Cursor {
     position: Position,
 }
 
+impl Cursor {
+    /// How many requests may be in flight for this one to join them.
+    fn in_flight(&self) -> usize {
+        if self.shard.range == Range::Whole { FIRST_IN_FLIGHT } else { IN_FLIGHT }
+    }
+}
+
 /// Lists roots, many requests at a time, and hands out chunks as they come. It holds back when nobody asks.
 pub struct Walk<'a> {
     roots: Vec<Root<'a>>,
@@ -88,9 +99,7 @@ impl<'a> Walk<'a> {
 
     /// The next chunk, or `None` when everything is listed.
     pub async fn next(&mut self) -> Result<Option<Chunk>, AwsError> {
-        while self.flying.len() < IN_FLIGHT
-            && let Some(cursor) = self.waiting.pop_front()
-        {
+        while let Some(cursor) = self.waiting.pop_front_if(|cursor| self.flying.len() < cursor.in_flight()) {
             self.flying.push(self.fetch(cursor));
         }
         let Some((cursor, answer)) = self.flying.next().await else {

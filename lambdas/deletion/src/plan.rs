@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws::AwsError;
-use aws::page_io::put_page;
+use aws::page_io::{PackedPage, pack, put_page};
 use domain::keys::{ObjectKey, ObjectVersion, VersionId};
 use domain::layout::{AccountPrefix, status_keys};
 use domain::look::Listed;
@@ -91,9 +91,9 @@ pub async fn plan<'a>(
     Ok(Planned::Whole(Box::new(planner.plan)))
 }
 
-async fn put(app: &App, (page, name): (Page, PageName)) -> Result<(), AwsError> {
+async fn put(app: &App, page: PackedPage) -> Result<(), AwsError> {
     let deadline = Instant::now() + std::time::Duration::from_mins(1);
-    aws::retry::retrying(deadline, async || put_page(app.manifest(), &page, &name).await).await
+    aws::retry::retrying(deadline, async || put_page(app.manifest(), &page).await).await
 }
 
 async fn drain(mut puts: FuturesUnordered<impl Future<Output = Result<(), AwsError>>>) -> Result<(), AwsError> {
@@ -133,7 +133,7 @@ impl<'a> Planner<'a> {
 
     /// Takes a chunk and gives the pages that are full. Where a shard is cut, what it has so far becomes a page of
     /// its own, so that its last page tells exactly how far it went.
-    fn take(&mut self, chunk: Chunk) -> Vec<(Page, PageName)> {
+    fn take(&mut self, chunk: Chunk) -> Vec<PackedPage> {
         let Chunk { shard, listed, then } = chunk;
         let template = self.app.template(&self.prefixes[shard.prefix % self.prefixes.len()]);
         let mut buffer = self.shards.remove(&shard).unwrap_or_default();
@@ -159,7 +159,7 @@ impl<'a> Planner<'a> {
         pages
     }
 
-    fn tail(&mut self, bucket: usize, mut listed: Vec<Listed>) -> Option<(Page, PageName)> {
+    fn tail(&mut self, bucket: usize, mut listed: Vec<Listed>) -> Option<PackedPage> {
         self.tails[bucket].append(&mut listed);
         if self.tails[bucket].len() < VERSIONS_PER_PAGE {
             return None;
@@ -170,19 +170,19 @@ impl<'a> Planner<'a> {
     }
 
     /// The last pages.
-    fn tails(&mut self) -> Vec<(Page, PageName)> {
+    fn tails(&mut self) -> Vec<PackedPage> {
         let rests: Vec<Vec<Listed>> = self.tails.iter_mut().map(std::mem::take).collect();
         let pages = rests.iter().enumerate().filter_map(|(i, rest)| self.page(&PageName::tail(i), i, rest));
         pages.collect()
     }
 
-    fn page(&mut self, shard: &str, bucket: usize, listed: &[Listed]) -> Option<(Page, PageName)> {
+    fn page(&mut self, shard: &str, bucket: usize, listed: &[Listed]) -> Option<PackedPage> {
         let Record { deletion_id, account_id, attempt, epoch, .. } = self.record;
         let region = &self.app.buckets.photos[bucket].region;
         let page = Page::new(*deletion_id, *account_id, *attempt, region, listed)?;
         let number = self.numbers.entry(shard.to_owned()).or_default();
         let name = PageName { shard: shard.to_owned(), epoch: *epoch, number: *number };
         *number += 1;
-        Some((page, name))
+        Some(pack(&page, &name))
     }
 }

@@ -137,7 +137,7 @@ async fn one_run(app: &App, run_id: RunId, found: Vec<Found>, turn: &Turn) -> Re
             holder.write(|record| record.done.jobs.push(job.clone())).await?;
         }
         sum_up(app, &holder).await?;
-        advance(app, &holder, None, turn).await
+        advance(app, &holder, None, &[], turn).await
     });
     first_failure(each.buffer_unordered(ACCOUNTS_IN_FLIGHT).collect().await)
 }
@@ -173,7 +173,7 @@ async fn one(app: &App, found: Found, turn: &Turn) -> Result<(), Stop> {
         }
         _ => {}
     }
-    advance(app, &holder, None, turn).await
+    advance(app, &holder, None, &[], turn).await
 }
 
 fn is_due(app: &App, found: &Found) -> bool {
