@@ -180,72 +180,56 @@ async fn sweep_of(options: harness::Options, run: Run, dies: Dies, at_least: u64
 /// P1 to P4: Delete Now of a small account killed after each of its requests.
 #[tokio::test]
 async fn killed_after_each_request_of_a_small_account() {
-    if only_in_memory("its clock cannot be moved past a dead holder's lease") {
-        return;
-    }
+    only_in_memory("its clock cannot be moved past a dead holder's lease");
     sweep_of(options(), Run::DeleteNow, Dies::After, 20).await;
 }
 
 /// P1 to P4: Delete Now of a small account killed before each of its requests has its effect.
 #[tokio::test]
 async fn killed_before_each_request_of_a_small_account() {
-    if only_in_memory("its clock cannot be moved past a dead holder's lease") {
-        return;
-    }
+    only_in_memory("its clock cannot be moved past a dead holder's lease");
     sweep_of(options(), Run::DeleteNow, Dies::Before, 20).await;
 }
 
 /// P1 to P4: Delete Now of an account for a job killed after each of its requests.
 #[tokio::test]
 async fn killed_after_each_request_of_an_account_for_a_job() {
-    if only_in_memory("its clock cannot be moved past a dead holder's lease") {
-        return;
-    }
+    only_in_memory("its clock cannot be moved past a dead holder's lease");
     sweep_of(by_job(5), Run::DeleteNow, Dies::After, 30).await;
 }
 
 /// P1 to P4: Delete Now of an account for a job killed before each of its requests has its effect.
 #[tokio::test]
 async fn killed_before_each_request_of_an_account_for_a_job() {
-    if only_in_memory("its clock cannot be moved past a dead holder's lease") {
-        return;
-    }
+    only_in_memory("its clock cannot be moved past a dead holder's lease");
     sweep_of(by_job(5), Run::DeleteNow, Dies::Before, 30).await;
 }
 
 /// P1 to P4: reconcile killed after each request it makes about an ended job.
 #[tokio::test]
 async fn killed_after_each_request_about_an_ended_job() {
-    if only_in_memory("its clock cannot be moved past a dead holder's lease") {
-        return;
-    }
+    only_in_memory("its clock cannot be moved past a dead holder's lease");
     sweep_of(by_job(5), Run::AfterJob, Dies::After, 20).await;
 }
 
 /// P1 to P4: reconcile killed before each request it makes about an ended job has its effect.
 #[tokio::test]
 async fn killed_before_each_request_about_an_ended_job() {
-    if only_in_memory("its clock cannot be moved past a dead holder's lease") {
-        return;
-    }
+    only_in_memory("its clock cannot be moved past a dead holder's lease");
     sweep_of(by_job(5), Run::AfterJob, Dies::Before, 20).await;
 }
 
 /// P3, P4: reconcile killed after each request of the second look.
 #[tokio::test]
 async fn killed_after_each_request_of_the_second_look() {
-    if only_in_memory("its clock cannot be moved past a dead holder's lease") {
-        return;
-    }
+    only_in_memory("its clock cannot be moved past a dead holder's lease");
     sweep_of(options(), Run::SecondLook, Dies::After, 5).await;
 }
 
 /// P3, P4: reconcile killed before each request of the second look has its effect.
 #[tokio::test]
 async fn killed_before_each_request_of_the_second_look() {
-    if only_in_memory("its clock cannot be moved past a dead holder's lease") {
-        return;
-    }
+    only_in_memory("its clock cannot be moved past a dead holder's lease");
     sweep_of(options(), Run::SecondLook, Dies::Before, 5).await;
 }
 
@@ -271,9 +255,7 @@ async fn an_eraser_that_dies_over_its_page_is_followed_by_another_attempt() {
 /// P3, P4: a run that dies between the job and its notes about it finds the job again; there is no second one.
 #[tokio::test]
 async fn a_job_is_found_again_by_whoever_takes_over() {
-    if only_in_memory("its clock cannot be moved past a dead holder's lease") {
-        return;
-    }
+    only_in_memory("its clock cannot be moved past a dead holder's lease");
     for dies in [Dies::Before, Dies::After] {
         let stage = Stage::set(by_job(5), VERSIONS).await;
         let function = stage.photolala.environment().functions.deletion.clone();

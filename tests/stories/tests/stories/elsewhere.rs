@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-/// `file::story` and the reason it gives, of every story that asks `only_in_memory`, in order.
+/// `file::story` and the reason it gives, of every story that is told `only_in_memory`, in order.
 fn not_on_another_server(folder: &Path) -> Vec<String> {
     let files = fs::read_dir(folder).expect("the stories can be read").map(|file| file.expect("a file").path());
     let mut stories: Vec<String> = files.flat_map(|file| of_file(&file)).collect();
@@ -19,7 +19,7 @@ fn of_file(file: &Path) -> Vec<String> {
         if let Some(rest) = line.strip_prefix("async fn ") {
             story = rest.split('(').next().unwrap_or_default();
         }
-        if let Some(rest) = line.trim_start().strip_prefix("if only_in_memory(") {
+        if let Some(rest) = line.trim_start().strip_prefix("only_in_memory(") {
             let reason = rest.split('"').nth(1).unwrap_or_else(|| panic!("{story} gives no reason in one line"));
             told.push(format!("- `{module}::{story}`: {reason}"));
         }

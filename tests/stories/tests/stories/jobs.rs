@@ -231,9 +231,7 @@ async fn a_cancelled_job_is_followed_by_another() {
 /// P4, P7: nobody looked for 91 days, and S3 Batch Operations has forgotten the job: its outcomes are still there.
 #[tokio::test]
 async fn a_forgotten_job_counts_as_ended() {
-    if only_in_memory("its clock cannot be moved by 91 days") {
-        return;
-    }
+    only_in_memory("its clock cannot be moved by 91 days");
     let stage = Stage::set(by_job(5), VERSIONS).await;
     let answer = stage.delete_now().await;
     stage.photolala.quiet().await;
@@ -277,9 +275,7 @@ async fn a_throttled_create_job_is_tried_again() {
 /// itself.
 #[tokio::test]
 async fn a_slow_planner_answers_in_time_and_goes_on_by_itself() {
-    if only_in_memory("its pages are of its own size") {
-        return;
-    }
+    only_in_memory("its pages are of its own size");
     let stage = Stage::set(with_events(), 160).await;
     let planner = OnceLock::new();
     let slow: Point = Box::new(move |info, _| {
@@ -300,9 +296,7 @@ async fn a_slow_planner_answers_in_time_and_goes_on_by_itself() {
 /// with its date, the others complete; after the date it completes too.
 #[tokio::test]
 async fn one_locked_account_does_not_hold_up_its_job() {
-    if only_in_memory("its clock cannot be moved past a retention") {
-        return;
-    }
+    only_in_memory("its clock cannot be moved past a retention");
     let options = Options { kind: BucketKind::Versioned, object_lock: true, ..by_job(5) };
     let stage = Stage::set(options, VERSIONS).await;
     let others = [Account::seeded(2), Account::seeded(3)];

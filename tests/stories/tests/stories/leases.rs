@@ -49,45 +49,35 @@ async fn sleeper(options: Options, sleep: Sleep) {
 /// P1, P3: asleep before it erases.
 #[tokio::test]
 async fn a_holder_that_wakes_before_erasing_changes_nothing() {
-    if only_in_memory("its clock cannot be moved past a lease") {
-        return;
-    }
+    only_in_memory("its clock cannot be moved past a lease");
     Box::pin(sleeper(options(), ("DeleteObjects", "", ""))).await;
 }
 
 /// P3: asleep before its receipt.
 #[tokio::test]
 async fn a_holder_that_wakes_before_its_last_receipt_changes_nothing() {
-    if only_in_memory("its clock cannot be moved past a lease") {
-        return;
-    }
+    only_in_memory("its clock cannot be moved past a lease");
     Box::pin(sleeper(options(), ("PutObject", "receipts/", "\"complete\""))).await;
 }
 
 /// P3: asleep before it writes down that it has claimed.
 #[tokio::test]
 async fn a_holder_that_wakes_before_it_has_claimed_changes_nothing() {
-    if only_in_memory("its clock cannot be moved past a lease") {
-        return;
-    }
+    only_in_memory("its clock cannot be moved past a lease");
     Box::pin(sleeper(options(), ("PutObject", "records/", "\"claimed\""))).await;
 }
 
 /// P3: asleep before it writes down what it did.
 #[tokio::test]
 async fn a_holder_that_wakes_before_its_record_changes_nothing() {
-    if only_in_memory("its clock cannot be moved past a lease") {
-        return;
-    }
+    only_in_memory("its clock cannot be moved past a lease");
     Box::pin(sleeper(options(), ("PutObject", "records/", "\"settling\""))).await;
 }
 
 /// P1, P3: asleep before a page, before the record of the plan, before the job, before its first receipt of it.
 #[tokio::test]
 async fn a_planner_that_wakes_changes_nothing() {
-    if only_in_memory("its clock cannot be moved past a lease") {
-        return;
-    }
+    only_in_memory("its clock cannot be moved past a lease");
     let points: [Sleep; 4] = [
         ("PutObject", "pages/", ""),
         ("PutObject", "records/", "\"planned\""),
@@ -102,9 +92,7 @@ async fn a_planner_that_wakes_changes_nothing() {
 /// P3: a live lease is left alone by reconcile and by Delete Now, which says that the account is being erased.
 #[tokio::test]
 async fn a_live_lease_is_left_alone() {
-    if only_in_memory("its clock cannot be moved past a lease") {
-        return;
-    }
+    only_in_memory("its clock cannot be moved past a lease");
     let stage = Stage::set(options(), 12).await;
     let freeze = Freeze::set(&stage.photolala, point(&stage, ("DeleteObjects", "", "")));
     let meanwhile = async {

@@ -93,27 +93,21 @@ async fn retention_is_told_and_ends(mode: Mode) {
 /// P2, P7: what compliance retention keeps is told with its last date, and goes after it.
 #[tokio::test]
 async fn compliance_retention_is_told_with_its_date() {
-    if only_in_memory("its clock cannot be moved past a retention") {
-        return;
-    }
+    only_in_memory("its clock cannot be moved past a retention");
     retention_is_told_and_ends(Mode::Compliance).await;
 }
 
 /// P1, P7: governance retention is somebody's decision, and is not bypassed.
 #[tokio::test]
 async fn governance_retention_is_not_bypassed() {
-    if only_in_memory("its clock cannot be moved past a retention") {
-        return;
-    }
+    only_in_memory("its clock cannot be moved past a retention");
     retention_is_told_and_ends(Mode::Governance).await;
 }
 
 /// P7: a legal hold has no date; it is tried again every day, and completes when the hold is off.
 #[tokio::test]
 async fn a_legal_hold_is_tried_again_every_day() {
-    if only_in_memory("its clock cannot be moved by a day") {
-        return;
-    }
+    only_in_memory("its clock cannot be moved by a day");
     for (versions, method) in THRESHOLDS {
         let stage = stage(versions).await;
         let key = format!("photos/{}/evidence.dat", stage.account.upper());
@@ -140,9 +134,7 @@ async fn a_legal_hold_is_tried_again_every_day() {
 /// P7: a retention beside a legal hold does not promise a date.
 #[tokio::test]
 async fn a_legal_hold_beside_a_retention_has_no_date() {
-    if only_in_memory("a server of its own clock keeps the photo for days") {
-        return;
-    }
+    only_in_memory("a server of its own clock keeps the photo for days");
     let stage = stage(1_000).await;
     retained_photo(&stage, "retained.dat", Mode::Compliance, in_days(&stage.photolala, 5)).await;
     let key = format!("photos/{}/evidence.dat", stage.account.upper());
@@ -158,9 +150,7 @@ async fn a_legal_hold_beside_a_retention_has_no_date() {
 /// P7: a mapping under retention holds the deletion up as a photo does; meanwhile nobody signs in with it.
 #[tokio::test]
 async fn a_mapping_under_retention_is_told_with_its_date() {
-    if only_in_memory("its clock cannot be moved past a retention") {
-        return;
-    }
+    only_in_memory("its clock cannot be moved past a retention");
     let stage = stage(1_000).await;
     let key = stage.account.mapping_keys().remove(0);
     let until = DateTime::from_secs(in_days(&stage.photolala, 5).as_second());

@@ -94,9 +94,7 @@ fn encrypt_with_kms(stage: &Stage) {
 /// P1, P2: in a bucket that encrypts with a KMS key no ETag tells anything, so bodies are read.
 #[tokio::test]
 async fn a_mapping_under_a_kms_key_is_severed() {
-    if only_in_memory("a server without KMS cannot hold such objects") {
-        return;
-    }
+    only_in_memory("a server without KMS cannot hold such objects");
     let stage = stage(BucketKind::Unversioned).await;
     put_with_kms(&stage, KEY, &stage.account.lower()).await;
     put_with_kms(&stage, "emails/somebody", &stranger().lower()).await;

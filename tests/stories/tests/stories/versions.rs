@@ -145,9 +145,7 @@ fn names_around_bounds() -> Vec<String> {
 /// P2: no key falls between two shards, wherever their bounds and the ends of pages lie.
 #[tokio::test]
 async fn no_key_falls_between_shards() {
-    if only_in_memory("its pages are of its own size") {
-        return;
-    }
+    only_in_memory("its pages are of its own size");
     for ((versions, method), page_size) in [(THRESHOLDS[0], 5), (THRESHOLDS[1], 2)] {
         let stage = Stage::set(threshold(Options { page_size, ..options() }, versions), 10).await;
         let mut names = names_around_bounds();
@@ -166,9 +164,7 @@ async fn no_key_falls_between_shards() {
 /// P2: a range of very many pages is cut once more, and nothing is lost at the cut.
 #[tokio::test]
 async fn a_crowded_range_is_cut_again() {
-    if only_in_memory("its pages are of its own size") {
-        return;
-    }
+    only_in_memory("its pages are of its own size");
     for (versions, method) in THRESHOLDS {
         let stage = Stage::set(threshold(Options { page_size: 2, ..options() }, versions), 10).await;
         let upper = stage.account.upper();
@@ -187,9 +183,7 @@ async fn a_crowded_range_is_cut_again() {
 /// P2: one key may have more versions than a page holds, also one that is a bound between shards.
 #[tokio::test]
 async fn a_key_with_more_versions_than_a_page_is_erased_whole() {
-    if only_in_memory("its pages are of its own size") {
-        return;
-    }
+    only_in_memory("its pages are of its own size");
     for (options, method) in every_version_in(BucketKind::Versioned) {
         let stage = Stage::set(Options { page_size: 5, ..options }, 10).await;
         let upper = stage.account.upper();
