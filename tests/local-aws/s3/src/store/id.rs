@@ -13,8 +13,13 @@ const LENGTH: usize = 32;
 pub(crate) fn text(sequence: u64) -> String {
     let scrambled = sequence.wrapping_mul(ODD).swap_bytes();
     let words = [scrambled, mix(scrambled), mix(scrambled ^ ODD)];
-    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
-    bytes.chunks_exact(3).flat_map(four_characters).map(char::from).collect()
+    let mut text = String::with_capacity(LENGTH);
+    let mut bytes = [0; 24];
+    for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
+        place.copy_from_slice(&word.to_be_bytes());
+    }
+    bytes.chunks_exact(3).for_each(|bytes| text.extend(four_characters(bytes).map(char::from)));
+    text
 }
 
 /// The sequence number of an id made by [`text`]; nothing for any other text.
@@ -22,7 +27,10 @@ pub(crate) fn sequence(id: &str) -> Option<u64> {
     if id.len() != LENGTH {
         return None;
     }
-    let head: Vec<u8> = id.as_bytes()[..12].chunks_exact(4).map(three_bytes).collect::<Option<Vec<_>>>()?.concat();
+    let mut head = [0; 9];
+    for (place, characters) in head.chunks_exact_mut(3).zip(id.as_bytes().chunks_exact(4)) {
+        place.copy_from_slice(&three_bytes(characters)?);
+    }
     let scrambled = u64::from_be_bytes(head[..8].try_into().ok()?);
     let sequence = scrambled.swap_bytes().wrapping_mul(const { inverse(ODD) });
     (text(sequence) == id).then_some(sequence)
@@ -42,11 +50,22 @@ fn four_characters(bytes: &[u8]) -> [u8; 4] {
 fn three_bytes(characters: &[u8]) -> Option<[u8; 3]> {
     let mut group = 0;
     for character in characters {
-        group = group << 6 | ALPHABET.iter().position(|known| known == character)? as u32;
+        group = group << 6 | u32::from(PLACES[usize::from(*character)]?);
     }
     let [_, a, b, c] = group.to_be_bytes();
     Some([a, b, c])
 }
+
+/// Where each character stands in the alphabet.
+const PLACES: [Option<u8>; 256] = {
+    let mut places = [None; 256];
+    let mut place = 0;
+    while place < 64 {
+        places[ALPHABET[place as usize] as usize] = Some(place);
+        place += 1;
+    }
+    places
+};
 
 /// The finalizer of SplitMix64.
 const fn mix(word: u64) -> u64 {
