@@ -1,6 +1,7 @@
 //! An environment: one whole page of `environments/<name>.json`, nothing inherited, nothing defaulted.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,10 @@ pub struct Environment {
     pub caps: Caps,
     /// `x86_64` or `arm64`.
     pub architecture: String,
+    /// Whether AWS X-Ray traces both functions: `off` or `on`.
+    pub tracing: String,
+    /// Whether a rule tells the end of a job at once; needs a CloudTrail trail. Reconcile finds it anyway.
+    pub job_status_rule: bool,
     /// Retention of the functions' logs, in days.
     pub log_retention_days: u32,
     /// Who is told of alarms.
@@ -117,43 +122,83 @@ pub struct Caps {
     pub versions_per_account: u64,
 }
 
+/// What is wrong in a file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: found {found}; allowed: {allowed}")]
+pub struct Fault {
+    /// The field, dotted, without indexes: `caps.accountsPerRun`, `buckets.name`.
+    pub field: String,
+    /// What stands there.
+    pub found: String,
+    /// What may.
+    pub allowed: String,
+}
+
+impl Fault {
+    /// A fault of a field.
+    pub fn new(field: impl Into<String>, found: impl Into<String>, allowed: impl Into<String>) -> Self {
+        Self { field: field.into(), found: found.into(), allowed: allowed.into() }
+    }
+}
+
 /// How many erasers share the pace where the environment reserves no concurrency.
 const ASSUMED_ERASERS: u32 = 4;
 
 impl Environment {
-    /// Reads and checks a file. The error names the field, what was found and what is allowed.
+    /// Reads and checks one file. The error names each field, what was found and what is allowed.
     pub fn parse(json: &str) -> Result<Self, String> {
         let environment: Self = serde_json::from_str(json).map_err(|e| e.to_string())?;
-        let faults = environment.faults();
+        let faults: Vec<String> = environment.faults(&environment.name).iter().map(ToString::to_string).collect();
         if faults.is_empty() { Ok(environment) } else { Err(faults.join("\n")) }
     }
 
-    /// What the shape of the JSON alone cannot rule out.
-    fn faults(&self) -> Vec<String> {
+    /// What the shape of the JSON alone cannot rule out, in the file of this name.
+    pub fn faults(&self, file: &str) -> Vec<Fault> {
         let mut faults = Vec::new();
+        let mut want = |holds: bool, field: &str, found: &dyn fmt::Debug, allowed: &str| {
+            if !holds {
+                faults.push(Fault::new(field, format!("{found:?}"), allowed));
+            }
+        };
+        let FunctionNames { deletion, eraser } = &self.functions;
+        let named = |kind: &str| format!("photolala-{kind}-{}", self.name);
+        want(self.name == file, "name", &self.name, "the name of the file");
+        want(*deletion == named("deletion"), "functions.deletion", deletion, &named("deletion"));
+        want(*eraser == named("eraser"), "functions.eraser", eraser, &named("eraser"));
         for text in &self.account_prefixes {
-            if PrefixTemplate::parse(text).is_none() {
-                faults.push(format!("accountPrefixes: {text:?} must read word/{{account}}/"));
-            }
+            want(PrefixTemplate::parse(text).is_some(), "accountPrefixes", text, "word/{account}/");
         }
-        for prefix in self.mapping_prefixes.iter().chain([&self.schedule_prefix]) {
-            if prefix.len() < 2 || !prefix.ends_with('/') || prefix.starts_with('/') {
-                faults.push(format!("mappingPrefixes, schedulePrefix: {prefix:?} must read word/"));
-            }
+        for prefix in &self.mapping_prefixes {
+            want(is_folder(prefix), "mappingPrefixes", prefix, "word/");
         }
-        if self.buckets.is_empty() || self.account_prefixes.is_empty() {
-            faults.push("buckets, accountPrefixes: at least one is needed".to_owned());
+        want(is_folder(&self.schedule_prefix), "schedulePrefix", &self.schedule_prefix, "word/");
+        want(!self.account_prefixes.is_empty(), "accountPrefixes", &self.account_prefixes, "at least one");
+        let is_primary = |bucket: &Bucket| bucket.role == BucketRole::Primary;
+        want(self.buckets.iter().any(is_primary), "buckets.role", &self.buckets, "at least one \"primary\"");
+        for Bucket { name, .. } in &self.buckets {
+            let is_own = name.as_str().starts_with("photolala-deletion-");
+            want(!is_own, "buckets.name", name, "a bucket of photos, not one of this service");
         }
-        if self.immediate_mode == ImmediateMode::Allowed && self.name != "development" {
-            faults.push(format!("immediateMode: \"allowed\" is for development only, not {}", self.name));
-        }
-        if !(1..=3_500).contains(&self.pace_keys_per_second) {
-            faults.push(format!("paceKeysPerSecond: {} must be 1 to 3500", self.pace_keys_per_second));
-        }
-        if self.deletion_threshold == 0 {
-            faults.push("deletionThreshold: must be at least 1".to_owned());
-        }
+        let waits = self.name != "production" || self.grace_seconds > 0;
+        want(waits, "graceSeconds", &self.grace_seconds, "more than 0 in production");
+        let is_served = self.immediate_mode != ImmediateMode::Allowed || self.name == "development";
+        want(is_served, "immediateMode", &self.immediate_mode, "\"allowed\" in development only");
+        let pace = self.pace_keys_per_second;
+        want((1..=3_500).contains(&pace), "paceKeysPerSecond", &pace, "1 to 3,500, which S3 allows a partition");
+        want(self.deletion_threshold > 0, "deletionThreshold", &self.deletion_threshold, "at least 1");
         faults
+    }
+
+    /// Buckets that another environment names too, or this one twice: erasing in one would erase in the other.
+    pub fn shared_buckets<'a>(&self, others: impl Iterator<Item = &'a Self>) -> Vec<Fault> {
+        let elsewhere: Vec<&BucketName> = others.flat_map(|other| &other.buckets).map(|bucket| &bucket.name).collect();
+        let is_shared = |(place, Bucket { name, .. }): &(usize, &Bucket)| {
+            elsewhere.contains(&name) || self.buckets[..*place].iter().any(|earlier| earlier.name == *name)
+        };
+        let fault = |(_, Bucket { name, .. }): (usize, &Bucket)| {
+            Fault::new("buckets.name", format!("{name:?}"), "a bucket in exactly one environment, once")
+        };
+        self.buckets.iter().enumerate().filter(is_shared).map(fault).collect()
     }
 
     /// The bucket of records, pages, manifests, outcomes, reports and receipts.
@@ -196,6 +241,10 @@ impl Environment {
             ("MANIFEST_BUCKET".to_owned(), self.manifest_bucket()),
         ])
     }
+}
+
+fn is_folder(prefix: &str) -> bool {
+    prefix.len() > 1 && prefix.ends_with('/') && !prefix.starts_with('/')
 }
 
 /// A one-word enum as its JSON word.

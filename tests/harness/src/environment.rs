@@ -67,7 +67,7 @@ fn bucket_name(text: &str) -> BucketName {
 fn known(folder: &Path) -> Vec<String> {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let name = |file: std::fs::DirEntry| file.file_name().into_string().ok()?.strip_suffix(".json").map(str::to_owned);
-    let mut names: Vec<String> = files.filter_map(name).filter(|name| name != "schema").collect();
+    let mut names: Vec<String> = files.filter_map(name).filter(|name| name != "schema" && name != "faults").collect();
     names.sort();
     names
 }
