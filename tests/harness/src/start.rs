@@ -6,6 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::Credentials;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use domain::environment::Environment;
@@ -43,6 +44,8 @@ pub struct Options {
     pub eraser_variables: BTreeMap<String, String>,
     /// How jobs deliver their tasks.
     pub pace: Pace,
+    /// What jobs act with, in front of another AWS (the access key `test`).
+    pub job_credentials: Option<Credentials>,
     /// Most entries of a page of a listing, up to 1,000 (1,000).
     pub page_size: usize,
 }
@@ -61,6 +64,7 @@ impl Default for Options {
             deletion_variables: BTreeMap::new(),
             eraser_variables: BTreeMap::new(),
             pace: Pace::default(),
+            job_credentials: None,
             page_size: 1000,
         }
     }
@@ -95,6 +99,7 @@ pub(crate) async fn local_aws(options: &Options) -> Result<LocalAws, StartError>
         s3: options.s3.clone(),
         page_size: options.page_size,
         pace: options.pace.clone(),
+        job_credentials: options.job_credentials.clone(),
         functions: functions(options)?,
         rules: rules(options),
         ..local_aws::Options::default()

@@ -44,7 +44,11 @@ pub(crate) fn answer(cloud: &Cloud, request: &Request<Bytes>) -> Response<Bytes>
 type Refused = (u16, String);
 
 fn health(cloud: &Cloud) -> Value {
-    let s3 = if cloud.other_s3.is_some() { "another server" } else { "in memory" };
+    let s3 = match (&cloud.other_s3, cloud.other_aws) {
+        (None, _) => "in memory",
+        (Some(_), false) => "another server",
+        (Some(_), true) => "another AWS",
+    };
     json!({ "status": "ok", "endpoint": cloud.endpoint, "account": cloud.account, "region": cloud.region, "s3": s3 })
 }
 

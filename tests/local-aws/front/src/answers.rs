@@ -9,8 +9,8 @@ pub fn s3_error(status: u16, code: &str, message: &str) -> Response<Bytes> {
     answer(status, "application/xml", body)
 }
 
-/// An error as S3 Control says it: S3's, wrapped.
-pub(crate) fn s3_control_error(status: u16, code: &str, message: &str) -> Response<Bytes> {
+/// An error as S3 Control says it: S3's, wrapped. A status that is none becomes 500.
+pub fn s3_control_error(status: u16, code: &str, message: &str) -> Response<Bytes> {
     let error = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
     answer(status, "application/xml", format!("{XML}<ErrorResponse>{error}</ErrorResponse>"))
 }

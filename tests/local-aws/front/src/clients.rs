@@ -35,6 +35,12 @@ impl Clients {
         Self { sdk: self.sdk.to_builder().app_name(name).build(), ..self.clone() }
     }
 
+    /// The same, with these credentials.
+    pub fn with_credentials(&self, credentials: &Credentials) -> Self {
+        let provider = SharedCredentialsProvider::new(credentials.clone());
+        Self { sdk: self.sdk.to_builder().credentials_provider(provider).build(), ..self.clone() }
+    }
+
     /// The same, without the SDK's own retries.
     pub fn without_retries(&self) -> Self {
         let sdk = self.sdk.to_builder().retry_config(RetryConfig::disabled()).build();

@@ -31,6 +31,8 @@ pub(crate) struct Cloud {
     /// Without objects where another server has them; it then only reads names off requests.
     pub(crate) s3: S3,
     pub(crate) other_s3: Option<Forwarder>,
+    /// Whether the server behind is another AWS, which has all services but S3 Control.
+    pub(crate) other_aws: bool,
     pub(crate) batch: Batch,
     pub(crate) lambda: Lambda,
     pub(crate) events: Events,
@@ -90,15 +92,23 @@ impl Cloud {
     }
 
     async fn serve(&self, info: &RequestInfo, request: Request<Bytes>) -> Response<Bytes> {
-        if let (Service::S3, Some(other)) = (info.service, &self.other_s3) {
+        if let Some(other) = self.elsewhere(info.service) {
             return other.call(request).await;
         }
-        let mut response = match refusal(info.service, &request) {
+        // Sessions of another AWS are unknown here.
+        let refusal = if self.other_aws { None } else { refusal(info.service, &request) };
+        let mut response = match refusal {
             Some(refusal) => refusal,
             None => self.dispatch(info, request).await,
         };
         self.date(&mut response);
         response
+    }
+
+    /// The server behind, where it has the service.
+    fn elsewhere(&self, service: Service) -> Option<&Forwarder> {
+        let has_it = service == Service::S3 || self.other_aws && service != Service::S3Control;
+        self.other_s3.as_ref().filter(|_| has_it)
     }
 
     async fn dispatch(&self, info: &RequestInfo, request: Request<Bytes>) -> Response<Bytes> {

@@ -2,7 +2,7 @@ use std::io;
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, Request, Response, Uri,
+    HeaderMap, HeaderValue, Request, Response, Uri,
     header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING},
     uri::{Authority, Scheme},
 };
@@ -18,6 +18,7 @@ use crate::s3_error;
 pub(crate) struct Forwarder {
     client: Client<HttpConnector, Full<Bytes>>,
     server: Authority,
+    tells_of_tls: bool,
 }
 
 impl Forwarder {
@@ -29,7 +30,13 @@ impl Forwarder {
         let server = server.ok_or_else(|| invalid(url, &"it must have the form http://HOST:PORT"))?;
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector), server })
+        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector), server, tells_of_tls: false })
+    }
+
+    /// Tells the server, as a proxy at which TLS ends does, that requests came by https: policies that refuse plain
+    /// http (`aws:SecureTransport`) then judge them as on AWS.
+    pub(crate) fn telling_of_tls(self) -> Self {
+        Self { tells_of_tls: true, ..self }
     }
 
     /// A server that cannot be reached is unavailable for the moment, as a 503 says.
@@ -53,6 +60,9 @@ impl Forwarder {
         uri.authority = Some(self.server.clone());
         parts.uri = Uri::from_parts(uri)?;
         of_one_connection(&mut parts.headers);
+        if self.tells_of_tls {
+            parts.headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
+        }
         let response = self.client.request(Request::from_parts(parts, Full::new(body))).await?;
         let (mut parts, body) = response.into_parts();
         of_one_connection(&mut parts.headers);

@@ -25,7 +25,7 @@ mod rules;
 mod schedule;
 mod server;
 
-pub use answers::s3_error;
+pub use answers::{s3_control_error, s3_error};
 pub use clients::Clients;
 pub use clock::Clock;
 pub use cloud::Cut;

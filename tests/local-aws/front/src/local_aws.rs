@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use aws_credential_types::Credentials;
 use bytes::Bytes;
 use http::{Request, Response};
 use jiff::SignedDuration;
@@ -27,6 +28,9 @@ pub struct Options {
     pub page_size: usize,
     /// How jobs deliver their tasks.
     pub pace: Pace,
+    /// What jobs read manifests, invoke functions and write reports with (the access key `test`); with
+    /// [`Backend::Aws`] a session of the jobs' role, whose permissions are then put to the test.
+    pub job_credentials: Option<Credentials>,
     /// The AWS account, twelve digits (123456789012).
     pub account: String,
     /// The AWS Region (us-east-1).
@@ -47,6 +51,10 @@ pub enum Backend {
     /// To another S3 server at `http://HOST:PORT`, by its own clock.
     /// Requests reach it as they were signed, so it must know the access key `test` with the secret `test`.
     Url(String),
+    /// To another AWS at `http://HOST:PORT`, and with them the requests of every service but S3 Control: S3 Batch
+    /// Operations alone stays here. Who may do what is the other's to decide, so S3 Control takes any access key;
+    /// a [`Gate`] may refuse.
+    Aws(String),
 }
 
 impl Default for Options {
@@ -56,6 +64,7 @@ impl Default for Options {
             s3: Backend::InMemory,
             page_size: 1000,
             pace: Pace::default(),
+            job_credentials: None,
             account: "123456789012".into(),
             region: "us-east-1".into(),
             functions: Vec::new(),
@@ -190,7 +199,7 @@ type JobEvents = mpsc::UnboundedReceiver<Value>;
 
 fn cloud(endpoint: String, clients: &Clients, options: Options) -> io::Result<(Cloud, JobEvents)> {
     let clock = Clock::default();
-    let other_s3 = other_s3(&options.s3)?;
+    let (other_s3, other_aws) = (other_s3(&options.s3)?, matches!(options.s3, Backend::Aws(_)));
     let s3 = s3(&options, &clock);
     let lambda = lambda(&endpoint, &options);
     let (events, job_events) = mpsc::unbounded_channel();
@@ -206,6 +215,7 @@ fn cloud(endpoint: String, clients: &Clients, options: Options) -> io::Result<(C
         clock,
         s3,
         other_s3,
+        other_aws,
         batch,
         lambda,
         events: Events::default(),
@@ -221,6 +231,7 @@ fn other_s3(backend: &Backend) -> io::Result<Option<Forwarder>> {
     match backend {
         Backend::InMemory => Ok(None),
         Backend::Url(url) => Forwarder::new(url).map(Some),
+        Backend::Aws(url) => Forwarder::new(url).map(|forwarder| Some(forwarder.telling_of_tls())),
     }
 }
 
@@ -257,6 +268,7 @@ fn lambda(endpoint: &str, options: &Options) -> Lambda {
 /// The job engine's own requests go through the port as well, and so past the gate.
 fn batch(clients: &Clients, options: &Options, clock: &Clock, events: mpsc::UnboundedSender<Value>) -> Batch {
     let clients = clients.named("s3-batch-operations");
+    let clients = options.job_credentials.as_ref().map_or(clients.clone(), |own| clients.with_credentials(own));
     // The engine decides itself what a refused invocation means, and when to try again.
     let lambda = clients.without_retries().lambda();
     let mut made = local_batch::Options::new(clients.s3(), lambda, events);

@@ -83,6 +83,42 @@ async fn every_service_answers_its_sdk_client() {
     assert!(unknown.unwrap_err().code().is_some());
 }
 
+/// Keeps the forwarded protocol of every request.
+struct Protocols(Arc<Mutex<Vec<Option<String>>>>);
+
+#[async_trait]
+impl Gate for Protocols {
+    async fn before(&self, _: &RequestInfo, request: &Request<Bytes>) -> Verdict {
+        let told = request.headers().get("x-forwarded-proto").map(|value| value.to_str().unwrap().to_owned());
+        self.0.lock().unwrap().push(told);
+        Verdict::Proceed
+    }
+}
+
+#[tokio::test]
+async fn another_aws_behind_serves_everything_but_jobs() {
+    let behind = start().await;
+    let protocols = Arc::default();
+    behind.set_gate(Protocols(Arc::clone(&protocols)));
+    let front = LocalAws::start(Options { s3: Backend::Aws(behind.endpoint()), ..Options::default() }).await.unwrap();
+    put(&front.s3_client(), "a").await.unwrap();
+    assert_eq!(keys(&behind), ["a"]);
+    front.lambda_client().invoke().function_name("echo").send().await.unwrap();
+    front.s3control_client().list_jobs().account_id("123456789012").send().await.unwrap();
+    assert_eq!(*protocols.lock().unwrap(), vec![Some("https".to_owned()); 2], "jobs are listed in front");
+}
+
+#[tokio::test]
+async fn before_another_aws_who_may_is_the_others_to_say() {
+    let behind = start().await;
+    let front = LocalAws::start(Options { s3: Backend::Aws(behind.endpoint()), ..Options::default() }).await.unwrap();
+    let nobody = aws_sdk_s3::config::Credentials::new("nobody", "nothing", None, None, "test");
+    let nobody = front.clients().with_credentials(&nobody);
+    let refused = put(&nobody.s3(), "a").await.unwrap_err();
+    assert_eq!(refused.code(), Some("InvalidAccessKeyId"), "{refused:?}");
+    nobody.s3control().list_jobs().account_id("123456789012").send().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_proxys_client_needs_no_address_for_the_host() {
     let aws = start().await;
