@@ -55,9 +55,12 @@ export class Dashboard extends Construct {
       graph('Not served', [
         metrics.failedRequests(),
         metrics.own('EraserRefusals'),
-        metrics.deadLetters(deadLetterQueueName),
+        metrics.deadLetters(deadLetterQueueName).with({ label: 'dead letters' }),
       ]),
-      graph('Not started', [metrics.function('deletion', 'Throttles'), metrics.function('eraser', 'Throttles')]),
+      graph('Not started', [
+        metrics.function('deletion', 'Throttles').with({ label: 'deletion' }),
+        metrics.function('eraser', 'Throttles').with({ label: 'eraser' }),
+      ]),
     );
   }
 }

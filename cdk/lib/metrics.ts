@@ -17,7 +17,10 @@ export type OwnMetric =
   | 'Duration'
   | 'EraserRefusals';
 
-/** The metrics of an environment, by the names AWS and the functions give them. */
+/**
+ * The metrics of an environment, by the names AWS and the functions give them. None has a label: the CDK would write an
+ * alarm on it as a metric query, which not every reader of templates knows.
+ */
 export class Metrics {
   constructor(private readonly environment: Environment) {}
 
@@ -36,7 +39,6 @@ export class Metrics {
       metricName,
       dimensionsMap: { FunctionName: this.environment.functions[which] },
       statistic: metricName === 'Duration' ? cloudwatch.Stats.p(99) : cloudwatch.Stats.SUM,
-      label: `${which} ${metricName}`,
     });
   }
 
@@ -59,7 +61,6 @@ export class Metrics {
       metricName: 'ApproximateNumberOfMessagesVisible',
       dimensionsMap: { QueueName: queueName },
       statistic: cloudwatch.Stats.MAXIMUM,
-      label: 'dead letters',
     });
   }
 }

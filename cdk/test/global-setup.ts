@@ -14,6 +14,8 @@ let connections = 0;
 
 /** Synthesizes every variant once, so that each test file need not load the CDK; no socket can be opened meanwhile. */
 export default function synthesizeAll(): void {
+  // Whatever the tests leave lies in one folder, which global-teardown.ts removes.
+  process.env.TMPDIR = mkdtempSync(join(tmpdir(), 'photolala-cdk-'));
   const folder = mkdtempSync(join(tmpdir(), 'synthesized-'));
   const connect = Socket.prototype.connect;
   Socket.prototype.connect = () => {
