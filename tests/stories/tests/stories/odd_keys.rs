@@ -32,7 +32,6 @@ fn names_with_a_meaning_elsewhere() -> Vec<String> {
         "a,b",
         "a;b=c?d#e",
         "?versions",
-        "a\\b",
         "{account}",
         "null",
         "*",
@@ -47,9 +46,11 @@ fn names_in_other_scripts() -> Vec<String> {
     names.map(str::to_owned).to_vec()
 }
 
-/// Names that no file system holds and XML 1.0 can hardly carry.
+/// Names that no file system holds or reads otherwise (SeaweedFS takes a backslash for a slash), or that XML 1.0 can
+/// hardly carry.
 fn names_for_s3_only() -> Vec<String> {
     let names = [
+        "a\\b",
         "line\nbreak",
         "line\r\nbreak",
         "carriage\rreturn",
