@@ -6,9 +6,13 @@ mod roles;
 mod simulation;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use comfy_table::Table;
+use aws_sdk_s3::error::ProvideErrorMetadata;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{ContentArrangement, Table};
 use domain::environment::Environment;
+
+/// Columns of the table where it goes into a file.
+const WIDTH: u16 = 140;
 
 /// What was looked at, and what it means for a deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +88,11 @@ async fn caller(sdk: &SdkConfig, environment: &Environment) -> Line {
 
 fn table(lines: &[Line]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(["", "what", "found", "to do"]);
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    if !table.is_tty() {
+        table.set_width(WIDTH);
+    }
+    table.set_header(["", "what", "found", "to do"]);
     for line in lines {
         let sign = match line.verdict {
             Verdict::Fine => "ok",
@@ -96,7 +104,10 @@ fn table(lines: &[Line]) -> Table {
     table
 }
 
-/// What AWS said, with its code.
-fn said(error: &(impl std::error::Error + 'static)) -> String {
-    format!("could not be asked: {}", aws_sdk_s3::error::DisplayErrorContext(error))
+/// What AWS said, with its code; or what kept it from saying anything.
+fn said(error: &(impl ProvideErrorMetadata + std::error::Error + 'static)) -> String {
+    match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("could not be asked: {code}: {message}"),
+        _ => format!("could not be asked: {}", aws_sdk_s3::error::DisplayErrorContext(error)),
+    }
 }

@@ -3,7 +3,7 @@
 use aws_config::{Region, SdkConfig};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
-use aws_sdk_s3::error::ProvideErrorMetadata as _;
+use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{BucketVersioningStatus, MfaDeleteStatus, ReplicationConfiguration};
 use domain::environment::{Bucket, Environment};
 
@@ -111,7 +111,7 @@ impl Looking<'_> {
         Line::refused(about, found, format!("add it to environments/{}.json as a replica", self.environment.name))
     }
 
-    fn unknown(&self, what: &str, error: &(impl std::error::Error + 'static)) -> Line {
+    fn unknown(&self, what: &str, error: &(impl ProvideErrorMetadata + std::error::Error + 'static)) -> Line {
         Line::refused(self.about(what), said(error), "allow the caller to ask")
     }
 }

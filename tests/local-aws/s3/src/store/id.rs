@@ -11,15 +11,20 @@ const LENGTH: usize = 32;
 
 /// The 32 characters of a sequence number.
 pub(crate) fn text(sequence: u64) -> String {
+    String::from_utf8(characters(sequence).to_vec()).expect("the alphabet is ASCII")
+}
+
+fn characters(sequence: u64) -> [u8; LENGTH] {
     let scrambled = sequence.wrapping_mul(ODD).swap_bytes();
-    let words = [scrambled, mix(scrambled), mix(scrambled ^ ODD)];
-    let mut text = String::with_capacity(LENGTH);
     let mut bytes = [0; 24];
-    for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
+    for (place, word) in bytes.chunks_exact_mut(8).zip([scrambled, mix(scrambled), mix(scrambled ^ ODD)]) {
         place.copy_from_slice(&word.to_be_bytes());
     }
-    bytes.chunks_exact(3).for_each(|bytes| text.extend(four_characters(bytes).map(char::from)));
-    text
+    let mut characters = [0; LENGTH];
+    for (place, bytes) in characters.chunks_exact_mut(4).zip(bytes.chunks_exact(3)) {
+        place.copy_from_slice(&four_characters(bytes));
+    }
+    characters
 }
 
 /// The sequence number of an id made by [`text`]; nothing for any other text.
@@ -33,7 +38,7 @@ pub(crate) fn sequence(id: &str) -> Option<u64> {
     }
     let scrambled = u64::from_be_bytes(head[..8].try_into().ok()?);
     let sequence = scrambled.swap_bytes().wrapping_mul(const { inverse(ODD) });
-    (text(sequence) == id).then_some(sequence)
+    (characters(sequence) == *id.as_bytes()).then_some(sequence)
 }
 
 /// Sixteen bytes that look random: the entity tag of an object whose tag is not the MD5 of its body.
