@@ -1,6 +1,5 @@
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as sns from 'aws-cdk-lib/aws-sns';
-import * as subscriptions from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
 import { Environment } from './environment';
 
@@ -17,7 +16,12 @@ export class AlarmTopic extends Construct {
     const { awsAccount, region, name, alarmAddress } = environment;
     // Not encrypted with a key: the AWS managed one keeps CloudWatch out, and alarms carry no personal data.
     this.topic = new sns.Topic(this, 'Topic', { topicName: `photolala-deletion-${name}-alarms`, enforceSSL: true });
-    this.topic.addSubscription(new subscriptions.EmailSubscription(alarmAddress));
+    // Made here, because `addSubscription` would name the resource by the address.
+    new sns.Subscription(this, 'Subscription', {
+      topic: this.topic,
+      protocol: sns.SubscriptionProtocol.EMAIL,
+      endpoint: alarmAddress,
+    });
     this.topic.addToResourcePolicy(
       new iam.PolicyStatement({
         sid: 'AlarmsMayPublish',

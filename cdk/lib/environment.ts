@@ -106,7 +106,7 @@ export function faultsOf(schema: object, files: ReadonlyMap<string, unknown>): F
   for (const [file, environment] of sound) {
     faults.push(...rules(file, environment));
   }
-  return [...faults, ...sharedBuckets(sound)];
+  return [...faults, ...sharedBuckets(files)];
 }
 
 /** A fault as a line for a person. */
@@ -179,6 +179,12 @@ function rules(file: string, environment: Environment): Fault[] {
     buckets.map((b) => b.role),
     'at least one "primary"',
   );
+  want(
+    environment.accountPrefixes.includes('users/{account}/'),
+    'accountPrefixes',
+    environment.accountPrefixes,
+    '"users/{account}/" among them: the status of an account is there',
+  );
   for (const { name: bucket } of buckets) {
     want(
       !bucket.startsWith('photolala-deletion-'),
@@ -187,14 +193,35 @@ function rules(file: string, environment: Environment): Fault[] {
       'a bucket of photos, not one of this service',
     );
   }
-  return faults;
+  return [...faults, ...overlaps(file, environment)];
 }
 
-/** A bucket that two environments name, or one names twice: erasing in one would erase in the other. */
-function sharedBuckets(environments: ReadonlyMap<string, Environment>): Fault[] {
-  const named = [...environments].flatMap(([file, { buckets }]) =>
-    buckets.map((bucket) => ({ file, name: bucket.name })),
-  );
+/**
+ * Prefixes that overlap: what belongs to one account, what leads to accounts and what is scheduled are told apart by
+ * prefix alone, in the code and in the roles' policies. Of two, the one named later here is the fault.
+ */
+function overlaps(file: string, { accountPrefixes, mappingPrefixes, schedulePrefix }: Environment): Fault[] {
+  const named = [
+    ...accountPrefixes.map((prefix) => ({ field: 'accountPrefixes', prefix: prefix.replace('{account}/', '') })),
+    ...mappingPrefixes.map((prefix) => ({ field: 'mappingPrefixes', prefix })),
+    { field: 'schedulePrefix', prefix: schedulePrefix },
+  ];
+  return named.flatMap(({ field, prefix }, place) => {
+    const other = named.slice(0, place).find((n) => n.prefix.startsWith(prefix) || prefix.startsWith(n.prefix));
+    if (other === undefined) {
+      return [];
+    }
+    const found = `${JSON.stringify(prefix)} beside ${JSON.stringify(other.prefix)} of ${other.field}`;
+    return [{ file, field, found, allowed: 'a prefix that holds no other prefix and lies in none' }];
+  });
+}
+
+/**
+ * A bucket that two environments name, or one names twice: erasing in one would erase in the other. Looks at files that
+ * have faults too, so that none of those can hide a shared bucket.
+ */
+function sharedBuckets(files: ReadonlyMap<string, unknown>): Fault[] {
+  const named = [...files].flatMap(([file, content]) => bucketNames(content).map((name) => ({ file, name })));
   const others = (one: { file: string; name: string }) =>
     named.filter((other) => other !== one && other.name === one.name);
   return named
@@ -205,4 +232,11 @@ function sharedBuckets(environments: ReadonlyMap<string, Environment>): Fault[] 
       found: `${JSON.stringify(one.name)}, which ${others(one)[0]?.file} names too`,
       allowed: 'a bucket in exactly one environment, once',
     }));
+}
+
+/** The bucket names in a file that may hold anything. */
+function bucketNames(content: unknown): string[] {
+  const buckets = (content as { buckets?: unknown } | null)?.buckets;
+  const names = Array.isArray(buckets) ? buckets.map((bucket: { name?: unknown } | null) => bucket?.name) : [];
+  return names.filter((name) => typeof name === 'string');
 }

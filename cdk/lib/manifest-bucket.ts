@@ -30,7 +30,8 @@ export class ManifestBucket extends Construct {
       objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
       // A record or page that was removed must be gone, since it names an account. Conditional writes need no versions.
       versioned: false,
-      removalPolicy: RemovalPolicy.RETAIN,
+      // Kept, except where its own creation is rolled back: a bucket left behind would stand in the way of the next try.
+      removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
       lifecycleRules: [
         ...[OWN.pages, OWN.manifests, OWN.outcomes, OWN.reports].map(leftovers),
         { id: 'unfinished-uploads', abortIncompleteMultipartUploadAfter: Duration.days(1) },

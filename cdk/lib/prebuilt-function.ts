@@ -61,8 +61,8 @@ export class PrebuiltFunction extends Construct {
       // The functions write JSON lines themselves; Lambda's JSON format would wrap their metrics beyond recognition.
       loggingFormat: lambda.LoggingFormat.TEXT,
       tracing: environment.tracing === 'on' ? lambda.Tracing.ACTIVE : lambda.Tracing.DISABLED,
-      // A numbered version outlives the deploy that replaces it.
-      currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN },
+      // A numbered version outlives the deploy that replaces it, but not a roll-back of the deploy that made it.
+      currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE },
     });
     if (environment.tracing === 'on') {
       const reason = 'AWS X-Ray has no resources to name in a policy.';

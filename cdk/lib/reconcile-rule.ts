@@ -12,9 +12,11 @@ export interface ReconcileRuleProps {
 
 /** Every five minutes the deletion function takes up what waits; when nothing does, that is one listing. */
 export class ReconcileRule extends Construct {
+  readonly rule: events.Rule;
+
   constructor(scope: Construct, id: string, { deletion, deadLetters }: ReconcileRuleProps) {
     super(scope, id);
-    new events.Rule(this, 'Rule', {
+    this.rule = new events.Rule(this, 'Rule', {
       description: 'Takes up every deletion that waits',
       schedule: events.Schedule.rate(Duration.minutes(5)),
       targets: [

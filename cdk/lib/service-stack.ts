@@ -33,7 +33,7 @@ export class ServiceStack extends Stack {
       batchRoleArn: batchRole.role.roleArn,
       deadLetters,
     });
-    new ReconcileRule(this, 'Reconcile', { deletion: deletion.function, deadLetters });
+    const { rule } = new ReconcileRule(this, 'Reconcile', { deletion: deletion.function, deadLetters });
     if (environment.jobStatusRule) {
       new JobStatusRule(this, 'JobStatus', { deletion: deletion.function, deadLetters });
     }
@@ -52,6 +52,7 @@ export class ServiceStack extends Stack {
       DeletionRoleArn: deletion.role.roleArn,
       EraserRoleArn: eraser.role.roleArn,
       BatchRoleArn: batchRole.role.roleArn,
+      ReconcileRuleName: rule.ruleName,
       DeadLetterQueueUrl: deadLetters.queueUrl,
       AlarmTopicArn: topic.topicArn,
       DashboardUrl: `https://${environment.region}.console.aws.amazon.com/cloudwatch/home#dashboards:name=${dashboard.name}`,

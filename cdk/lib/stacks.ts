@@ -3,6 +3,9 @@ import { Environment } from './environment';
 import { ServiceStack } from './service-stack';
 import { StateStack } from './state-stack';
 
+/** Who answers for every resource. A team, since tags are no place for a person's address. */
+const OWNER = 'photolala-operations';
+
 export interface StacksOptions {
   readonly environment: Environment;
   /** Folder of the prebuilt functions: `<function>/bootstrap`. */
@@ -29,6 +32,6 @@ export function addStacks(
   service.addStackDependency(state);
   Tags.of(app).add('project', 'photolala-deletion');
   Tags.of(app).add('environment', environment.name);
-  Tags.of(app).add('owner', environment.alarmAddress);
+  Tags.of(app).add('owner', OWNER);
   return { state, service };
 }

@@ -34,7 +34,7 @@ test('architecture, tracing and concurrency are values of the environment', () =
 test('each deploy that changes the eraser makes a numbered version, and the earlier ones stay', () => {
   const { service } = synthesized('production');
   const version = only(service, 'AWS::Lambda::Version');
-  expect([version.DeletionPolicy, version.UpdateReplacePolicy]).toEqual(['Retain', 'Retain']);
+  expect([version.DeletionPolicy, version.UpdateReplacePolicy]).toEqual(['RetainExceptOnCreate', 'Retain']);
   expect(onlyId(synthesized('again').service, 'AWS::Lambda::Version')).toBe(onlyId(service, 'AWS::Lambda::Version'));
   expect(onlyId(synthesized('slower').service, 'AWS::Lambda::Version')).not.toBe(
     onlyId(service, 'AWS::Lambda::Version'),

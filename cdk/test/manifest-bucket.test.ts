@@ -45,8 +45,8 @@ test('what a deletion leaves behind goes after 30 days; records, runs, jobs and 
   expect(others).toEqual([expect.objectContaining({ AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } })]);
 });
 
-test('it outlives its stack', () => {
-  expect([bucket().DeletionPolicy, bucket().UpdateReplacePolicy]).toEqual(['Retain', 'Retain']);
+test('it outlives its stack, but not a creation that is rolled back', () => {
+  expect([bucket().DeletionPolicy, bucket().UpdateReplacePolicy]).toEqual(['RetainExceptOnCreate', 'Retain']);
 });
 
 test('nothing else is in the state stack, and it has no function', () => {

@@ -1,5 +1,5 @@
 import { statementsOf } from './iam';
-import { Name, NAMES, synthesized } from './support';
+import { Name, NAMES, onlyId, synthesized } from './support';
 import { environment, REPLICA, Variant, VARIANTS } from './variants';
 
 const roles = (name: Name) => [
@@ -83,10 +83,20 @@ test('everything that can carry tags names project, environment and owner', () =
   for (const resource of all) {
     expect(resource.Properties.Tags).toEqual([
       { Key: 'environment', Value: 'staging' },
-      { Key: 'owner', Value: environment('staging').alarmAddress },
+      { Key: 'owner', Value: 'photolala-operations' },
       { Key: 'project', Value: 'photolala-deletion' },
     ]);
   }
+});
+
+test("no person's address is in a tag or a logical id: only the subscription names it", () => {
+  const { service, state } = synthesized('staging');
+  const { alarmAddress } = environment('staging');
+  const holders = [...Object.entries(service.Resources), ...Object.entries(state.Resources)].filter((entry) =>
+    JSON.stringify(entry).includes(alarmAddress),
+  );
+  expect(holders.map(([, r]) => r.Type)).toEqual(['AWS::SNS::Subscription']);
+  expect(holders[0]![0]).toMatch(/^AlarmTopicSubscription[0-9A-F]{8}$/);
 });
 
 test('the stacks tell what people and bin/deploy need', () => {
@@ -98,10 +108,16 @@ test('the stacks tell what people and bin/deploy need', () => {
     'DeletionRoleArn',
     'EraserRoleArn',
     'BatchRoleArn',
+    'ReconcileRuleName',
     'DeadLetterQueueUrl',
     'AlarmTopicArn',
     'DashboardUrl',
   ]);
+});
+
+test('the reconcile rule is told by its name', () => {
+  const { service } = synthesized('staging');
+  expect(service.Outputs.ReconcileRuleName!.Value).toEqual({ Ref: onlyId(service, 'AWS::Events::Rule') });
 });
 
 test('synth twice gives identical bytes', () => {

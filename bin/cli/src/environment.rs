@@ -63,22 +63,36 @@ fn read_json(path: &Path) -> anyhow::Result<Value> {
 pub fn faults(files: &Files) -> Vec<FileFault> {
     let schema = serde_json::from_str(include_str!("../../../environments/schema.json")).expect("our schema is JSON");
     let schema = jsonschema::validator_for(&schema).expect("our schema is a schema");
-    let mut faults = Vec::new();
-    let mut sound = BTreeMap::new();
-    for (file, value) in files {
-        let by_schema: Vec<Fault> = schema.iter_errors(value).map(|error| by_schema(&error)).collect();
-        if by_schema.is_empty() {
-            let environment: Environment = serde_json::from_value(value.clone()).expect("the schema allows no more");
-            sound.insert(file.clone(), environment);
+    let of_file = |(file, value): (&String, &Value)| {
+        let mut faults: Vec<Fault> = schema.iter_errors(value).map(|error| by_schema(&error)).collect();
+        if faults.is_empty() {
+            faults = by_rules(file, value);
         }
-        faults.extend(by_schema.into_iter().map(|fault| FileFault { file: file.clone(), fault }));
+        faults.extend(shared_buckets(file, files));
+        faults.into_iter().map(|fault| FileFault { file: file.clone(), fault }).collect::<Vec<_>>()
+    };
+    files.iter().flat_map(of_file).collect()
+}
+
+/// What the schema cannot say of one file.
+fn by_rules(file: &str, value: &Value) -> Vec<Fault> {
+    match serde_json::from_value::<Environment>(value.clone()) {
+        Ok(environment) => environment.faults(file),
+        Err(error) => vec![Fault::new("file", error.to_string(), "what environments/schema.json says")],
     }
-    for (file, environment) in &sound {
-        let others = sound.iter().filter(|(other, _)| *other != file).map(|(_, environment)| environment);
-        let found = environment.faults(file).into_iter().chain(environment.shared_buckets(others));
-        faults.extend(found.map(|fault| FileFault { file: file.clone(), fault }));
-    }
-    faults
+}
+
+/// Buckets that another file names too, or this one twice: erasing in one environment would erase in the other.
+/// Names are taken from the files as they are, so that another fault hides nothing.
+fn shared_buckets(file: &str, files: &Files) -> Vec<Fault> {
+    let names = |value: &Value| -> Vec<String> {
+        let buckets = value["buckets"].as_array().into_iter().flatten();
+        buckets.filter_map(|bucket| bucket["name"].as_str().map(str::to_owned)).collect()
+    };
+    let all: Vec<String> = files.values().flat_map(names).collect();
+    let is_shared = |name: &String| all.iter().filter(|other| *other == name).count() > 1;
+    let fault = |name: String| Fault::new("buckets.name", name, "a bucket in exactly one environment, once");
+    files.get(file).map(names).unwrap_or_default().into_iter().filter(is_shared).map(fault).collect()
 }
 
 /// A message of the schema's validator, in our words.

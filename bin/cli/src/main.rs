@@ -31,6 +31,12 @@ enum Command {
     Preflight {
         /// development, staging or production.
         environment: String,
+        /// Leaves out the service's own roles, which the deployment is about to change.
+        #[arg(long)]
+        before_deploy: bool,
+        /// Prints a JSON array instead of a table.
+        #[arg(long)]
+        json: bool,
     },
     /// Erases a made-up account as the deployed service does it, and shows what came of it.
     Canary {
@@ -59,7 +65,9 @@ async fn main() -> ExitCode {
 async fn run(Arguments { command, environments }: Arguments) -> anyhow::Result<bool> {
     match command {
         Command::Check { environment } => check(&environments, environment.as_deref()),
-        Command::Preflight { environment } => preflight::run(&environment::load(&environments, &environment)?).await,
+        Command::Preflight { environment, before_deploy, json } => {
+            preflight::run(&environment::load(&environments, &environment)?, before_deploy, json).await
+        }
         Command::Canary { environment, objects } => {
             canary::run(&environment::load(&environments, &environment)?, objects).await
         }

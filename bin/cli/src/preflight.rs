@@ -10,6 +10,7 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, Table};
 use domain::environment::Environment;
+use serde_json::json;
 
 /// Columns of the table where it goes into a file.
 const WIDTH: u16 = 140;
@@ -32,7 +33,22 @@ enum Verdict {
     Refused,
 }
 
+impl Verdict {
+    fn sign(self) -> &'static str {
+        match self {
+            Self::Fine => "ok",
+            Self::Note => "note",
+            Self::Refused => "NO",
+        }
+    }
+}
+
 impl Line {
+    fn to_json(&self) -> serde_json::Value {
+        let Self { about, verdict, found, remedy } = self;
+        json!({ "about": about, "verdict": verdict.sign(), "found": found, "remedy": remedy })
+    }
+
     fn fine(about: impl Into<String>, found: impl Into<String>) -> Self {
         Self { about: about.into(), verdict: Verdict::Fine, found: found.into(), remedy: String::new() }
     }
@@ -47,19 +63,25 @@ impl Line {
 }
 
 /// Looks, prints the table, and says whether a deployment may go on.
-pub async fn run(environment: &Environment) -> anyhow::Result<bool> {
+pub async fn run(environment: &Environment, before_deploy: bool, as_json: bool) -> anyhow::Result<bool> {
     let sdk = sdk_config(environment).await;
     let caller = caller(&sdk, environment).await;
     let mut lines = vec![caller];
     // Of another AWS account every answer would be about somebody else's resources.
     if lines[0].verdict == Verdict::Fine {
         lines.extend(buckets::look(&sdk, environment).await);
-        lines.extend(roles::look(&aws_sdk_iam::Client::new(&sdk), environment).await);
-        lines.extend(principals::look(&aws_sdk_iam::Client::new(&sdk), environment).await);
+        let iam = aws_sdk_iam::Client::new(&sdk);
+        if !before_deploy {
+            lines.extend(roles::look(&iam, environment).await);
+        }
+        lines.extend(principals::look(&iam, environment).await);
     }
-    println!("{}", table(&lines));
     let refused = lines.iter().filter(|line| line.verdict == Verdict::Refused).count();
-    println!("{} looked at, {refused} against a deployment", lines.len());
+    if as_json {
+        println!("{}", lines.iter().map(Line::to_json).collect::<serde_json::Value>());
+    } else {
+        println!("{}\n{} looked at, {refused} against a deployment", table(&lines), lines.len());
+    }
     Ok(refused == 0)
 }
 
@@ -94,12 +116,7 @@ fn table(lines: &[Line]) -> Table {
     }
     table.set_header(["", "what", "found", "to do"]);
     for line in lines {
-        let sign = match line.verdict {
-            Verdict::Fine => "ok",
-            Verdict::Note => "note",
-            Verdict::Refused => "NO",
-        };
-        table.add_row([sign, &line.about, &line.found, &line.remedy]);
+        table.add_row([line.verdict.sign(), &line.about, &line.found, &line.remedy]);
     }
     table
 }

@@ -172,7 +172,14 @@ impl Environment {
             want(is_folder(prefix), "mappingPrefixes", prefix, "word/");
         }
         want(is_folder(&self.schedule_prefix), "schedulePrefix", &self.schedule_prefix, "word/");
-        want(!self.account_prefixes.is_empty(), "accountPrefixes", &self.account_prefixes, "at least one");
+        let holds_status = self.account_prefixes.iter().any(|template| template == "users/{account}/");
+        want(
+            holds_status,
+            "accountPrefixes",
+            &self.account_prefixes,
+            "users/{account}/ among them: the status is there",
+        );
+        want(!self.mapping_prefixes.is_empty(), "mappingPrefixes", &self.mapping_prefixes, "at least one");
         let is_primary = |bucket: &Bucket| bucket.role == BucketRole::Primary;
         want(self.buckets.iter().any(is_primary), "buckets.role", &self.buckets, "at least one \"primary\"");
         for Bucket { name, .. } in &self.buckets {
@@ -186,19 +193,33 @@ impl Environment {
         let pace = self.pace_keys_per_second;
         want((1..=3_500).contains(&pace), "paceKeysPerSecond", &pace, "1 to 3,500, which S3 allows a partition");
         want(self.deletion_threshold > 0, "deletionThreshold", &self.deletion_threshold, "at least 1");
+        faults.extend(self.overlaps());
         faults
     }
 
-    /// Buckets that another environment names too, or this one twice: erasing in one would erase in the other.
-    pub fn shared_buckets<'a>(&self, others: impl Iterator<Item = &'a Self>) -> Vec<Fault> {
-        let elsewhere: Vec<&BucketName> = others.flat_map(|other| &other.buckets).map(|bucket| &bucket.name).collect();
-        let is_shared = |(place, Bucket { name, .. }): &(usize, &Bucket)| {
-            elsewhere.contains(&name) || self.buckets[..*place].iter().any(|earlier| earlier.name == *name)
+    /// Prefixes that overlap: what belongs to one account, what leads to accounts and what is scheduled are told apart
+    /// by prefix alone, in the code and in the roles' policies.
+    fn overlaps(&self) -> Vec<Fault> {
+        let accounts = || self.account_prefixes.iter().map(|template| template.trim_end_matches("{account}/"));
+        let mappings = || self.mapping_prefixes.iter().map(String::as_str);
+        let fault = |field: &str, prefix: &str| {
+            Fault::new(field, format!("{prefix:?}"), "a prefix that holds no other prefix and lies in none")
         };
-        let fault = |(_, Bucket { name, .. }): (usize, &Bucket)| {
-            Fault::new("buckets.name", format!("{name:?}"), "a bucket in exactly one environment, once")
-        };
-        self.buckets.iter().enumerate().filter(is_shared).map(fault).collect()
+        let mut faults = Vec::new();
+        for (place, prefix) in accounts().enumerate() {
+            if accounts().take(place).any(|other| overlap(prefix, other)) {
+                faults.push(fault("accountPrefixes", prefix));
+            }
+        }
+        for (place, prefix) in mappings().enumerate() {
+            if accounts().chain(mappings().take(place)).any(|other| overlap(prefix, other)) {
+                faults.push(fault("mappingPrefixes", prefix));
+            }
+        }
+        if accounts().chain(mappings()).any(|other| overlap(&self.schedule_prefix, other)) {
+            faults.push(fault("schedulePrefix", &self.schedule_prefix));
+        }
+        faults
     }
 
     /// The bucket of records, pages, manifests, outcomes, reports and receipts.
@@ -241,6 +262,10 @@ impl Environment {
             ("MANIFEST_BUCKET".to_owned(), self.manifest_bucket()),
         ])
     }
+}
+
+fn overlap(one: &str, other: &str) -> bool {
+    one.starts_with(other) || other.starts_with(one)
 }
 
 fn is_folder(prefix: &str) -> bool {

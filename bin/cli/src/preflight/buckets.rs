@@ -4,7 +4,10 @@ use aws_config::{Region, SdkConfig};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_sdk_s3::types::{BucketVersioningStatus, MfaDeleteStatus, ReplicationConfiguration};
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, MfaDeleteStatus, ReplicationConfiguration, ServerSideEncryption,
+    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
+};
 use domain::environment::{Bucket, Environment};
 
 use super::{Line, said};
@@ -18,6 +21,7 @@ pub async fn look(sdk: &SdkConfig, environment: &Environment) -> Vec<Line> {
             Looking { client: Client::from_conf(Builder::from(sdk).region(region).build()), environment, bucket };
         lines.push(looking.itself().await);
         lines.extend(looking.versioning().await);
+        lines.push(looking.encryption().await);
         lines.push(looking.object_lock().await);
         lines.push(looking.replication().await);
     }
@@ -77,6 +81,34 @@ impl Looking<'_> {
         lines
     }
 
+    /// With a KMS key of its own no ETag tells whose a mapping is, and the service has no right to use the key.
+    async fn encryption(&self) -> Line {
+        let about = self.about("default encryption");
+        let asked = self.client.get_bucket_encryption().bucket(self.name()).expected_bucket_owner(self.owner());
+        let answer = match asked.send().await {
+            Err(error) if error.code() == Some("ServerSideEncryptionConfigurationNotFoundError") => {
+                return Line::fine(about, "SSE-S3");
+            }
+            Err(error) => return self.unknown("default encryption", &error),
+            Ok(answer) => answer,
+        };
+        let rules = answer
+            .server_side_encryption_configuration()
+            .map(ServerSideEncryptionConfiguration::rules)
+            .unwrap_or_default();
+        let defaults = rules.iter().filter_map(|rule| rule.apply_server_side_encryption_by_default());
+        match defaults
+            .map(ServerSideEncryptionByDefault::sse_algorithm)
+            .find(|sse| **sse != ServerSideEncryption::Aes256)
+        {
+            None => Line::fine(about, "SSE-S3"),
+            Some(sse) => {
+                let found = format!("{}: sign-ins could not be read", sse.as_str());
+                Line::refused(about, found, "use SSE-S3 for what is written, and copy the sign-ins over themselves")
+            }
+        }
+    }
+
     async fn object_lock(&self) -> Line {
         let about = self.about("Object Lock");
         let asked = self.client.get_object_lock_configuration().bucket(self.name());
@@ -127,6 +159,7 @@ mod tests {
     use crate::preflight::Verdict;
 
     const NO_REPLICATION: &str = "<Error><Code>ReplicationConfigurationNotFoundError</Code></Error>";
+    const NO_ENCRYPTION: &str = "<Error><Code>ServerSideEncryptionConfigurationNotFoundError</Code></Error>";
     const NO_LOCK: &str = "<Error><Code>ObjectLockConfigurationNotFoundError</Code></Error>";
 
     /// What a bucket answers.
@@ -135,6 +168,7 @@ mod tests {
         region: &'static str,
         versioning: &'static str,
         lock: &'static str,
+        encryption: &'static str,
         replication: &'static str,
     }
 
@@ -142,6 +176,7 @@ mod tests {
         region: "us-east-1",
         versioning: "<VersioningConfiguration/>",
         lock: NO_LOCK,
+        encryption: NO_ENCRYPTION,
         replication: NO_REPLICATION,
     };
 
@@ -152,6 +187,7 @@ mod tests {
                 Some("versioning") => self.versioning,
                 Some("object-lock") => self.lock,
                 Some("replication") => self.replication,
+                Some("encryption") => self.encryption,
                 _ => "",
             };
             let status = if body.contains("<Error>") { 404 } else { 200 };
@@ -192,6 +228,14 @@ mod tests {
             "<VersioningConfiguration><Status>Enabled</Status><MfaDelete>Enabled</MfaDelete></VersioningConfiguration>";
         let bucket = Bucket { versioning, ..PLAIN };
         assert_eq!(bucket.said().await, [(Verdict::Refused, "photolala-dev: MFA delete".to_owned())]);
+    }
+
+    #[tokio::test]
+    async fn a_kms_key_by_default_is_refused() {
+        let encryption = "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>\
+            aws:kms</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>";
+        let bucket = Bucket { encryption, ..PLAIN };
+        assert_eq!(bucket.said().await, [(Verdict::Refused, "photolala-dev: default encryption".to_owned())]);
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::operation::get_role::GetRoleError;
-use domain::environment::Environment;
+use domain::environment::{Bucket, Environment};
 
 use super::simulation::{Question, is_allowed};
 use super::{Line, said};
@@ -37,7 +37,7 @@ async fn ask(iam: &Client, environment: &Environment, role: &str, questions: Vec
     let found = match iam.get_role().role_name(role).send().await {
         Ok(found) => found,
         Err(error) if error.as_service_error().is_some_and(GetRoleError::is_no_such_entity_exception) => {
-            return vec![Line::note(about, "not there yet", "nothing: the first deployment makes it")];
+            return vec![Line::refused(about, "not there", "deploy: the service stack makes it")];
         }
         Err(error) => return vec![Line::refused(about, said(&error), "allow the caller iam:GetRole")],
     };
@@ -74,6 +74,15 @@ fn in_bucket(bucket: &str, key: &str) -> String {
     format!("arn:aws:s3:::{bucket}/{key}")
 }
 
+/// A sample mapping under each prefix in each bucket.
+fn mappings(environment: &Environment) -> Vec<String> {
+    let in_one = |bucket: &Bucket| {
+        let sample = |prefix: &String| in_bucket(bucket.name.as_str(), &format!("{prefix}sample"));
+        environment.mapping_prefixes.iter().map(sample).collect::<Vec<_>>()
+    };
+    environment.buckets.iter().flat_map(in_one).collect()
+}
+
 fn erasing(environment: &Environment) -> impl Iterator<Item = Question> {
     let keys = account_keys(environment);
     environment.buckets.iter().flat_map(move |bucket| {
@@ -100,14 +109,9 @@ fn never(environment: &Environment) -> impl Iterator<Item = Question> {
 fn deletion(environment: &Environment) -> Vec<Question> {
     let own = environment.manifest_bucket();
     let mut questions: Vec<Question> = erasing(environment).chain(never(environment)).collect();
-    for bucket in &environment.buckets {
-        for prefix in &environment.mapping_prefixes {
-            let mapping = in_bucket(bucket.name.as_str(), &format!("{prefix}sample"));
-            questions.extend(
-                ["s3:GetObject", "s3:DeleteObject", "s3:DeleteObjectVersion"]
-                    .map(|action| Question::must(action, &mapping)),
-            );
-        }
+    for mapping in mappings(environment) {
+        let actions = ["s3:GetObject", "s3:DeleteObject", "s3:DeleteObjectVersion"];
+        questions.extend(actions.map(|action| Question::must(action, &mapping)));
     }
     let pass = |role: String| {
         let arn = format!("arn:aws:iam::{}:role/{role}", environment.aws_account.as_str());
@@ -129,8 +133,7 @@ fn deletion(environment: &Environment) -> Vec<Question> {
 fn eraser(environment: &Environment) -> Vec<Question> {
     let own = environment.manifest_bucket();
     let mut questions: Vec<Question> = erasing(environment).chain(never(environment)).collect();
-    for bucket in &environment.buckets {
-        let mapping = in_bucket(bucket.name.as_str(), "identities/sample");
+    for mapping in mappings(environment) {
         questions.extend(["s3:GetObject", "s3:DeleteObjectVersion"].map(|action| Question::must_not(action, &mapping)));
     }
     questions.extend([
