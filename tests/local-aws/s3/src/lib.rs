@@ -215,11 +215,18 @@ fn is_chunked(headers: &HeaderMap) -> bool {
     headers.get("x-amz-content-sha256").is_some_and(|hash| hash.as_bytes().starts_with(b"STREAMING-"))
 }
 
-/// s3s writes neither the request id nor the host id into an error.
+/// s3s writes neither the request id nor the host id into an error, and has no words for a wrong signature.
 fn with_request_id(body: &[u8], request_id: &str) -> Bytes {
     const END: &[u8] = b"</Error>";
+    const WRONG_SIGNATURE: &[u8] = b"<Code>SignatureDoesNotMatch</Code>";
     let Some(start) = body.strip_suffix(END) else { return Bytes::copy_from_slice(body) };
-    let ids = format!("<RequestId>{request_id}</RequestId><HostId>local</HostId>");
+    let message = if start.ends_with(WRONG_SIGNATURE) {
+        "<Message>The request signature we calculated does not match the signature you provided. \
+         Check your key and signing method.</Message>"
+    } else {
+        ""
+    };
+    let ids = format!("{message}<RequestId>{request_id}</RequestId><HostId>local</HostId>");
     [start, ids.as_bytes(), END].concat().into()
 }
 
