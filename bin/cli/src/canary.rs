@@ -24,11 +24,9 @@ pub async fn run(environment: &Environment, objects: usize) -> anyhow::Result<bo
     if environment.immediate_mode != ImmediateMode::Allowed {
         return canary.only_ask().await;
     }
-    canary.fill(objects).await?;
-    let asked = Instant::now();
-    let deletion = canary.delete_now().await?;
-    canary.wait(&deletion, asked).await?;
-    let left = canary.left().await?;
+    let left = canary.fill_and_delete(objects).await.with_context(|| {
+        format!("the made-up account {} may be left in {}: ask for its deletion", canary.account, canary.bucket)
+    })?;
     println!("left of the account: {left} objects, versions, delete markers and uploads");
     Ok(left == 0)
 }
@@ -56,6 +54,15 @@ impl<'a> Canary<'a> {
             account: account.to_string().to_uppercase(),
             mapping: format!("identities/canary:{account}"),
         })
+    }
+
+    /// How much is left of the account in the end.
+    async fn fill_and_delete(&self, objects: usize) -> anyhow::Result<usize> {
+        self.fill(objects).await?;
+        let asked = Instant::now();
+        let deletion = self.delete_now().await?;
+        self.wait(&deletion, asked).await?;
+        self.left().await
     }
 
     /// Where "Delete Now" is not served, an unknown deletion is asked for: the function answers, and nobody is erased.

@@ -8,6 +8,8 @@
 
 pub mod answer;
 pub mod cost;
+pub mod due;
+pub mod entry;
 pub mod environment;
 pub mod event;
 pub mod ids;
@@ -27,6 +29,7 @@ pub mod shard;
 pub mod status;
 pub mod tally;
 pub mod task;
+pub mod verdict;
 
 /// A moment, always from S3's clock (its `Date` header), never from the machine's.
 pub use jiff::Timestamp;
