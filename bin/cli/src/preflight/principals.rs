@@ -24,13 +24,10 @@ pub async fn look(iam: &Client, environment: &Environment) -> Vec<Line> {
 fn questions(environment: &Environment) -> Vec<(String, Question)> {
     let Environment { region, aws_account, functions, .. } = environment;
     let function = |name: &str| format!("arn:aws:lambda:{region}:{}:function:{name}", aws_account.as_str());
-    let invoking = |name: &str, arn: String| (name.to_owned(), Question::must_not("lambda:InvokeFunction", arn));
+    let invoking = |name: &str| (name.to_owned(), Question::must_not("lambda:InvokeFunction", function(name)));
     let own = |prefix: &str| format!("arn:aws:s3:::{}/{prefix}sample", environment.manifest_bucket());
-    let mut questions = vec![
-        invoking(&functions.deletion, function(&functions.deletion)),
-        invoking(&functions.eraser, function(&functions.eraser)),
-        invoking(&functions.eraser, format!("{}:1", function(&functions.eraser))),
-    ];
+    let mut questions =
+        vec![invoking(&functions.deletion), invoking(&functions.eraser), invoking(&format!("{}:1", functions.eraser))];
     for prefix in ["records/", "pages/"] {
         let acts = ["s3:PutObject", "s3:DeleteObject"];
         questions.extend(acts.map(|action| (own(prefix), Question::must_not(action, own(prefix)))));
