@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod object_lock;
 pub mod pace;
 pub mod page_io;
+pub mod put_events;
 pub mod put_object;
 pub mod retry;
 pub mod telemetry;

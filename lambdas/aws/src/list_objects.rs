@@ -33,7 +33,8 @@ pub async fn list_objects(bucket: &Bucket, prefix: &str, deadline: Instant) -> R
     }
 }
 
-async fn list_page(
+/// One page of up to 1,000 objects, and the token of the next.
+pub async fn list_page(
     bucket: &Bucket,
     prefix: &str,
     token: Option<String>,

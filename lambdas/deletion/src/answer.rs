@@ -6,9 +6,14 @@ use domain::record::{Record, State};
 
 /// What the app is told about a record.
 pub fn of_record(record: &Record) -> Answer {
-    let (status_code, status, message) = words(record);
+    Answer::new(words(record).0, &body_of(record))
+}
+
+/// The body of such an answer, which is a line of a run's answer too.
+pub fn body_of(record: &Record) -> ImmediateBody {
+    let (_, status, message) = words(record);
     let objects = objects(record);
-    let body = ImmediateBody {
+    ImmediateBody {
         status,
         user_id: user_id(&record.account_id),
         deletion_id: record.deletion_id,
@@ -18,10 +23,9 @@ pub fn of_record(record: &Record) -> Answer {
         deleted_count: objects.erased,
         method: method(record),
         objects,
-        held_until: if let State::Held { until } = record.state { until } else { None },
+        held_until: if let State::Held { until, .. } = record.state { until } else { None },
         message: message.to_owned(),
-    };
-    Answer::new(status_code, &body)
+    }
 }
 
 /// Counts of versions and markers, from what the record knows.
@@ -55,6 +59,9 @@ fn words(record: &Record) -> (u16, &'static str, &'static str) {
         State::Held { .. } => (200, "held", "everything that may be erased was; the rest is under Object Lock"),
         State::Failed { .. } => {
             (503, "failed", "the deletion could not go on; it is tried again, and the operators are told")
+        }
+        State::Scheduling | State::Cancelling => {
+            (503, "busy", "another request about this account is being written down; ask again")
         }
         State::Claiming | State::Claimed | State::Verifying => {
             (202, "in_progress", "the account is being erased; ask for the status by deletion id")

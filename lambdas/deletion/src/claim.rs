@@ -1,26 +1,23 @@
 //! From `claiming` to `claimed`: what is found goes into the record, the account is marked, the receipt begins.
 
 use aws::Cause;
-use aws::get_object::{Got, get_object};
-use aws::put_object::{Condition, put_object, put_own};
+use aws::get_object::get_object;
+use aws::put_object::{Condition, put_own};
 use aws::retry::retrying;
 use domain::keys::{ObjectKey, ObjectVersion};
 use domain::layout::receipt_key;
 use domain::receipt::{Receipt, ReceiptState};
-use domain::record::{Record, State};
-use domain::status::mark;
-use futures::future::try_join_all;
-use tokio::time::Instant;
+use domain::record::{Asked, Record, State};
+use futures::FutureExt as _;
 
 use crate::holder::Holder;
+use crate::notices::tell_claim;
+use crate::statuses::mark_all;
 use crate::survey::Survey;
 use crate::{App, Stop};
 
-/// Tries to mark a status that the app keeps writing at the same time.
-const MARKS_MAX: u32 = 5;
-
-/// Finishes a claim. Delete Now has no check that could still fail, so the marks go beside the write of `claimed`;
-/// both are there before anything is erased, and whoever takes over repeats the marks. Gives the versions that the
+/// Finishes a claim. Delete Now has no check that could still fail, so marks and notice go beside the write of
+/// `claimed`; all are there before anything is erased, and whoever takes over repeats them. Gives the versions that the
 /// marks made.
 pub async fn settle_claim(
     app: &App,
@@ -37,13 +34,20 @@ pub async fn settle_claim(
     }
     claimed.state = State::Claimed;
     let receipt = receipt_of(app, &claimed, ReceiptState::Claimed);
-    let (claimed_at, mappings) = (claimed.claimed_at, claimed.mappings);
+    let (claimed_at, mappings) = (claimed.claimed_at, claimed.mappings.clone());
     let written = holder.write(|record| {
         (record.claimed_at, record.mappings, record.state) = (claimed_at, mappings, State::Claimed);
     });
-    let (marked, ()) =
-        futures::try_join!(mark_all(app, survey, holder.deadline), begin_receipt(app, holder, &receipt, written))?;
-    Ok(marked)
+    let begun = begin_receipt(app, holder, &receipt, written);
+    if claimed.asked == Asked::Now {
+        let marks = mark_all(app, claimed.deletion_id, &survey.statuses, holder.deadline);
+        let (marked, (), ()) = futures::try_join!(marks, begun, tell_claim(app, holder, &claimed))?;
+        return Ok(marked);
+    }
+    // Marked already; and the product is told of a scheduled claim only once nothing can undo it.
+    begun.boxed_local().await?;
+    tell_claim(app, holder, &claimed).await?;
+    Ok(Vec::new())
 }
 
 /// Writes the record and its first receipt side by side: nothing rests on the receipt yet.
@@ -64,37 +68,6 @@ fn known_keys(app: &App, survey: &Survey<'_>, hints: &[String]) -> Vec<(usize, O
         .filter(is_mapping)
         .flat_map(|hint| (0..app.buckets.photos.len()).map(move |bucket| (bucket, ObjectKey::new(hint.as_str()))));
     survey.sign_ins.mappings.iter().cloned().chain(hinted).collect()
-}
-
-/// Marks every existing status, so that old apps show that the account is going. Gives the versions this made.
-pub async fn mark_all(app: &App, survey: &Survey<'_>, deadline: Instant) -> Result<Vec<ObjectVersion>, Stop> {
-    let marks = survey.statuses.iter().map(|(bucket, key, got)| mark_one(app, *bucket, key, got.clone(), deadline));
-    Ok(try_join_all(marks).await?.into_iter().flatten().collect())
-}
-
-async fn mark_one(
-    app: &App,
-    bucket: usize,
-    key: &ObjectKey,
-    mut got: Got,
-    deadline: Instant,
-) -> Result<Option<ObjectVersion>, Stop> {
-    let bucket = &app.buckets.photos[bucket];
-    for _ in 0..MARKS_MAX {
-        let body = mark(&got.body, app.clock.now());
-        let put = async || put_object(bucket, key, body.clone(), "application/json", Condition::Etag(&got.etag)).await;
-        match retrying(deadline, put).await {
-            Ok(written) => return Ok(Some(ObjectVersion::new(bucket.name.clone(), key.clone(), written.version))),
-            Err(error) if matches!(error.cause, Cause::Condition | Cause::NotFound) => {}
-            Err(error) => return Err(error.into()),
-        }
-        // Marked by a write whose answer was lost, or gone: the listing knows the versions.
-        match retrying(deadline, async || get_object(bucket, key, None).await).await? {
-            Some(again) if again.body != body => got = again,
-            _ => return Ok(None),
-        }
-    }
-    Err(Stop::Refused("the status keeps changing while it is marked".to_owned()))
 }
 
 /// What the record says, as a receipt in this state.

@@ -4,11 +4,23 @@ use domain::answer::{Answer, user_id};
 use domain::cost::{Cost, early_deletion_usd, requests_usd};
 use domain::ids::AccountId;
 use domain::receipt::Method;
-use domain::tally::Tally;
+use domain::tally::{SetDigest, Tally};
 use serde_json::json;
 
-use crate::survey::{Survey, survey};
+use crate::listing::Walk;
+use crate::survey::{Survey, Versions, account_roots, survey};
 use crate::{App, Stop, Turn};
+
+/// The digest of everything the account has: what a person confirms.
+pub async fn digest_of(app: &App, account: &AccountId, turn: &Turn) -> Result<SetDigest, Stop> {
+    let walk = Walk::new(account_roots(app, &app.prefixes(account)), turn.deadline);
+    let mut versions = Versions::list(walk, 0).await?;
+    let mut tally = Tally::default();
+    while let Some(chunk) = versions.next().await? {
+        chunk.listed.iter().for_each(|listed| tally.add(listed, ""));
+    }
+    Ok(tally.digest)
+}
 
 /// Counts everything the account has.
 pub async fn dry_run(app: &App, account: &AccountId, turn: &Turn) -> Result<Answer, Stop> {

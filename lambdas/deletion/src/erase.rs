@@ -16,6 +16,7 @@ use futures::future::try_join_all;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::Instant;
 
+use crate::begin::Ready;
 use crate::holder::Holder;
 use crate::listing::Chunk;
 use crate::mappings::{Severed, sever_all};
@@ -59,14 +60,9 @@ pub struct Direct {
 }
 
 /// One round over everything the survey found.
-pub async fn round<'a>(
-    app: &'a App,
-    holder: &Holder<'_>,
-    survey: Survey<'a>,
-    marked: Vec<ObjectVersion>,
-    turn: &Turn,
-) -> Result<Round, Stop> {
+pub async fn round<'a>(app: &'a App, holder: &Holder<'_>, ready: Ready<'a>, turn: &Turn) -> Result<Round, Stop> {
     let record = holder.record().await;
+    let Ready { survey, marked, plan: written, place: _place } = ready;
     let Survey { versions, uploads, kinds, sign_ins, .. } = survey;
     let keys = known_and_found(app, &record, sign_ins.mappings);
     let aside = async {
@@ -75,11 +71,15 @@ pub async fn round<'a>(
             sever_all(app, &record, (&kinds, &sign_ins.etags_are_md5), &keys, turn.deadline)
         )
     };
+    if let Some(written) = written {
+        let (uploads, severed) = aside.await?;
+        holder.write(|record| written.write(record, uploads, &severed)).await?;
+        return Ok(Round::Planned);
+    }
     let resumed = if record.epoch > 0 { resume(app, &record, turn.deadline).await? } else { Resumed::default() };
     if resumed.is_empty() && versions.count < app.settings.deletion_threshold {
         let data_then_status = async {
-            let mut direct = erase_directly(app, &record, collect(versions).await?, turn).await?;
-            direct.marks = marked;
+            let mut direct = erase_directly(app, &record, collect(versions).await?, marked, turn).await?;
             erase_statuses(app, &mut direct, turn.deadline).await?;
             Ok(direct)
         };
@@ -127,13 +127,21 @@ async fn collect(mut versions: Versions<'_>) -> Result<Vec<Chunk>, Stop> {
 }
 
 /// Erases fewer versions than the threshold, all prefixes of a bucket in the same requests.
-async fn erase_directly(app: &App, record: &Record, chunks: Vec<Chunk>, turn: &Turn) -> Result<Direct, Stop> {
+async fn erase_directly(
+    app: &App,
+    record: &Record,
+    chunks: Vec<Chunk>,
+    marks: Vec<ObjectVersion>,
+    turn: &Turn,
+) -> Result<Direct, Stop> {
     let (prefixes, status) = (app.prefixes(&record.account_id), status_keys(&record.account_id));
-    let mut direct = Direct::default();
+    // A mark that replaced the null version is the version the account had.
+    let is_mark = |listed: &Listed| !listed.version.version().is_null() && marks.contains(&listed.version);
+    let mut direct = Direct { marks: marks.clone(), ..Direct::default() };
     let mut by_bucket: Vec<Vec<Listed>> = app.buckets.photos.iter().map(|_| Vec::new()).collect();
     for chunk in chunks {
         let template = app.template(&prefixes[chunk.shard.prefix % prefixes.len()]);
-        for listed in chunk.listed {
+        for listed in chunk.listed.into_iter().filter(|listed| !is_mark(listed)) {
             direct.listed.add(&listed, template);
             if status.contains(listed.version.key()) {
                 direct.statuses.push(listed.version);

@@ -51,7 +51,8 @@ async fn remove_entries(app: &App, account: &AccountId, deadline: Instant) -> Re
     Ok(())
 }
 
-async fn remove_entry(bucket: &Bucket, kind: BucketKind, entry: &Listed, deadline: Instant) -> Result<(), Stop> {
+/// Removes one version of an entry.
+pub async fn remove_entry(bucket: &Bucket, kind: BucketKind, entry: &Listed, deadline: Instant) -> Result<(), Stop> {
     let by_version = kind == BucketKind::Versioned || entry.marker || !entry.version.version().is_null();
     if !by_version {
         let (key, etag) = (entry.version.key(), &entry.etag);

@@ -3,13 +3,18 @@
 use std::time::{Duration, SystemTime};
 
 use domain::answer::Answer;
+use domain::environment::ImmediateMode;
 use domain::event::Request;
+use domain::ids::AccountId;
+use domain::record::Kind;
+use domain::url;
 use futures::FutureExt as _;
+use jiff::SignedDuration;
 use lambda_runtime::Context;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::{App, Stop, Turn, immediate, reconcile, status};
+use crate::{App, Stop, Turn, cancel, confirm, immediate, reconcile, schedule, scheduled, status};
 
 /// Kept free before the function's timeout.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -19,29 +24,79 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Serves an event. App-facing requests always get an answer with a status code; a failure of one that nobody waits
 /// for is a failed invocation, so that it is tried again and alarmed.
 pub async fn handle(app: &App, event: Value, context: &Context) -> Result<Value, Stop> {
+    if url::is_request(&event) {
+        return Ok(json!(from_url(app, &event, context).await));
+    }
     let request = match Request::parse(&event) {
         Ok(request) => request,
         Err(bad) if event.get("detail-type").is_some() => return Err(Stop::Refused(bad.to_string())),
         Err(bad) => return Ok(json!(Answer::from(bad))),
     };
-    let turn = turn(context, !request.is_unattended());
+    if let Some(refusal) = refusal(app, &request) {
+        return Ok(json!(refusal));
+    }
+    let turn = turn(context, &request);
     match request {
-        Request::Immediate { account, dry_run, hints } => {
-            Ok(json!(answered(immediate::immediate(app, account, dry_run, &hints, &turn).boxed_local().await)))
-        }
-        Request::Status(query) => Ok(json!(answered(status::status(app, &query, turn.deadline).await))),
         Request::JobStatus(job) => reconcile::job_ended(app, &job, &turn).boxed_local().await,
         Request::Reconcile => reconcile::reconcile(app, &turn).boxed_local().await,
+        Request::Scheduled(run) if !run.is_attended => {
+            scheduled::scheduled(app, &run, &turn).boxed_local().await.map(|answer| json!(answer))
+        }
+        request => Ok(json!(serve(app, request, None, &turn).await)),
     }
 }
 
-fn turn(context: &Context, somebody_waits: bool) -> Turn {
+/// A direct invocation carries no caller, so only where Delete Now is served at once may it ask in a person's place.
+/// A dry run changes nothing.
+fn refusal(app: &App, request: &Request) -> Option<Answer> {
+    let asks_for_a_person =
+        matches!(request, Request::Immediate { dry_run: false, .. } | Request::Schedule(_) | Request::Cancel(_));
+    let is_refused = asks_for_a_person && app.settings.immediate_mode != ImmediateMode::Allowed;
+    is_refused.then(|| Answer::error(403, "in this environment the app asks over the function URL only"))
+}
+
+/// A request of the app, signed by a session that names its account.
+async fn from_url(app: &App, event: &Value, context: &Context) -> Answer {
+    let shared = &app.settings.shared;
+    match url::read(event, &shared.aws_account, &app.settings.app_role) {
+        Ok((request, caller)) => {
+            let turn = turn(context, &request);
+            serve(app, request, Some(caller), &turn).await
+        }
+        Err(answer) => answer,
+    }
+}
+
+/// Serves somebody who reads the answer.
+async fn serve(app: &App, request: Request, caller: Option<AccountId>, turn: &Turn) -> Answer {
+    let grace = app.settings.grace_seconds;
+    answered(match request {
+        Request::Immediate { account, dry_run, hints } => {
+            immediate::immediate(app, account, dry_run, &hints, turn).boxed_local().await
+        }
+        Request::Schedule(account) => {
+            schedule::schedule(app, account, Kind::Scheduled, grace, turn).boxed_local().await
+        }
+        Request::Cancel(account) => cancel::cancel(app, account, turn).boxed_local().await,
+        Request::Status(query) => status::status(app, &query, caller, turn.deadline).boxed_local().await,
+        Request::Confirm { account, digest } => confirm::confirm(app, account, digest, turn).boxed_local().await,
+        Request::Scheduled(run) => scheduled::scheduled(app, &run, turn).boxed_local().await,
+        Request::JobStatus(_) | Request::Reconcile => {
+            Err(Stop::Refused("an event that nobody waits for has no answer".to_owned()))
+        }
+    })
+}
+
+fn turn(context: &Context, request: &Request) -> Turn {
+    let is_run = matches!(request, Request::Scheduled(_));
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let left = Duration::from_millis(context.deadline).saturating_sub(now).saturating_sub(MARGIN);
     Turn {
         deadline: Instant::now() + left,
-        patience: somebody_waits.then(|| Instant::now() + PATIENCE),
+        patience: (!is_run && !request.is_unattended()).then(|| Instant::now() + PATIENCE),
         function: context.env_config.function_name.clone(),
+        ahead: SignedDuration::ZERO,
+        gathers: false,
     }
 }
 

@@ -10,7 +10,8 @@ use aws::{AwsError, Bucket, Cause};
 use domain::ids::{AccountId, DeletionId};
 use domain::keys::ObjectKey;
 use domain::layout::record_key;
-use domain::record::{Kind, RENEW_SECONDS, Record};
+use domain::record::{Asked, Kind, RENEW_SECONDS, Record, State};
+use domain::tally::SetDigest;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -46,12 +47,35 @@ pub enum Claim<'a> {
     Theirs(Box<Record>, Got),
 }
 
+/// A record to be created.
+#[derive(Debug)]
+pub struct New {
+    /// Whose.
+    pub account: AccountId,
+    /// Who asked.
+    pub kind: Kind,
+    /// What it rests on.
+    pub asked: Asked,
+    /// What a person has confirmed.
+    pub confirmed: Option<SetDigest>,
+    /// `claiming`, `scheduling` or `cancelling`.
+    pub state: State,
+}
+
+impl Drop for Holder<'_> {
+    fn drop(&mut self) {
+        self.app.desk.leave();
+    }
+}
+
 impl<'a> Holder<'a> {
     /// Creates the record of an account, or finds the one there is.
-    pub async fn claim(app: &'a App, account: AccountId, kind: Kind, deadline: Instant) -> Result<Claim<'a>, Stop> {
+    pub async fn claim(app: &'a App, new: New, deadline: Instant) -> Result<Claim<'a>, Stop> {
+        let New { account, kind, asked, confirmed, state } = new;
         let key = record_key(&account);
         let deletion = DeletionId::new(uuid::Uuid::new_v4());
-        let record = Record::claim(deletion, account, kind, nonce(), nonce());
+        let mut record = Record::new((deletion, account), (kind, asked), state, nonce(), nonce());
+        record.confirmed = confirmed;
         if let Some(etag) = write(app.manifest(), &key, &record, Condition::Absent).await? {
             return Ok(Claim::Ours(Box::new(Self::new(app, key, Held { record, etag }, deadline))));
         }
@@ -76,6 +100,7 @@ impl<'a> Holder<'a> {
     }
 
     fn new(app: &'a App, key: ObjectKey, held: Held, deadline: Instant) -> Self {
+        app.desk.arrive();
         Self { app, key, held: Mutex::new(held), receipt_etag: Mutex::new(None), deadline }
     }
 
@@ -93,6 +118,16 @@ impl<'a> Holder<'a> {
         let etag = write(self.app.manifest(), &self.key, &record, Condition::Etag(&held.etag)).await?;
         *held = Held { record, etag: etag.ok_or(Stop::Lost)? };
         Ok(())
+    }
+
+    /// Changes what the next write will say. Nothing may rest on it before.
+    pub async fn note(&self, change: impl FnOnce(&mut Record)) {
+        change(&mut self.held.lock().await.record);
+    }
+
+    /// Renews the lease once.
+    pub async fn renew_once(&self) -> Result<(), Stop> {
+        self.write(|_| ()).await
     }
 
     /// Puts the record down, so that any run may take it up at once.
@@ -127,7 +162,7 @@ impl<'a> Holder<'a> {
     async fn renew(&self) -> Stop {
         loop {
             tokio::time::sleep(Duration::from_secs(RENEW_SECONDS)).await;
-            if let Err(stop) = self.write(|_| ()).await {
+            if let Err(stop) = self.renew_once().await {
                 return stop;
             }
         }

@@ -3,12 +3,13 @@
 use domain::answer::Answer;
 use domain::environment::ImmediateMode;
 use domain::ids::AccountId;
-use domain::record::{Kind, Record, State};
+use domain::record::{Asked, Kind, Record, State};
 
 use crate::answer::of_record;
 use crate::dry_run::dry_run as only_count;
-use crate::holder::{Claim, Holder, read};
+use crate::holder::{Claim, Holder, New, read};
 use crate::life::advance;
+use crate::schedule::{busy, schedule};
 use crate::settle::settle;
 use crate::survey::{Survey, survey};
 use crate::{App, Stop, Turn};
@@ -22,19 +23,27 @@ pub async fn immediate(
     hints: &[String],
     turn: &Turn,
 ) -> Result<Answer, Stop> {
-    if app.settings.immediate_mode != ImmediateMode::Allowed {
-        return Ok(Answer::error(403, "immediate deletion is not allowed in this environment"));
-    }
     if dry_run {
         return only_count(app, &account, turn).await;
     }
+    match app.settings.immediate_mode {
+        ImmediateMode::Allowed => now_or_under_way(app, account, hints, turn).await,
+        ImmediateMode::NextRun => schedule(app, account, Kind::Immediate, 0, turn).await,
+        ImmediateMode::Denied => Ok(Answer::error(403, "immediate deletion is not allowed in this environment")),
+    }
+}
+
+async fn now_or_under_way(app: &App, account: AccountId, hints: &[String], turn: &Turn) -> Result<Answer, Stop> {
+    let new = New { account, kind: Kind::Immediate, asked: Asked::Now, confirmed: None, state: State::Claiming };
     // The survey only reads, so it need not wait for the claim; it is used after it.
-    let (claim, survey) =
-        tokio::join!(Holder::claim(app, account, Kind::Immediate, turn.deadline), survey(app, &account, turn.deadline));
+    let (claim, survey) = tokio::join!(Holder::claim(app, new, turn.deadline), survey(app, &account, turn.deadline));
     match claim? {
         // A survey that failed is made again after the claim.
         Claim::Ours(holder) => go_on(app, &holder, survey.ok(), hints, turn).await,
         Claim::Theirs(record, got) => {
+            if matches!(record.state, State::Scheduling | State::Cancelling) {
+                return busy(app, &record, &got, turn).await;
+            }
             if record.is_held(got.modified, app.clock.now()) {
                 return Ok(of_record(&record));
             }
@@ -53,7 +62,7 @@ async fn go_on<'a>(
     match advance(app, holder, survey, hints, turn).await {
         Err(Stop::Lost) => now(app, &holder.record().await, turn).await,
         // If it stopped early the record says why, and a later run goes on.
-        Ok(()) | Err(_) => Ok(of_record(&holder.record().await)),
+        Ok(_) | Err(_) => Ok(of_record(&holder.record().await)),
     }
 }
 

@@ -1,9 +1,18 @@
 //! The deletion function. Start with [`handler`], then [`life`]: the states of a deletion, one after another.
 
 pub mod answer;
+pub mod begin;
+pub mod cancel;
+pub mod candidate;
+pub mod caps;
+pub mod check;
 pub mod claim;
 pub mod clean;
+pub mod confirm;
+pub mod desk;
 pub mod dry_run;
+pub mod due;
+pub mod entries;
 pub mod erase;
 pub mod finish;
 pub mod handler;
@@ -13,11 +22,16 @@ pub mod job;
 pub mod life;
 pub mod listing;
 pub mod mappings;
+pub mod notices;
 pub mod plan;
 pub mod reconcile;
 pub mod resume;
+pub mod schedule;
+pub mod scheduled;
 pub mod settle;
+pub mod sign_ins;
 pub mod status;
+pub mod statuses;
 pub mod submit;
 pub mod survey;
 pub mod verify;
@@ -25,14 +39,20 @@ pub mod verify;
 use aws::clients::{Buckets, SdkConfig};
 use aws::clock::ServerClock;
 use aws::erase::Counts;
+use aws::list_objects::list_page;
 use aws::metrics::{Unit, emit};
 use aws::pace::Pace;
 use aws::{AwsError, Bucket};
+use domain::Timestamp;
 use domain::ids::{AccountId, DeletionId, Nonce};
-use domain::layout::AccountPrefix;
+use domain::layout::{AccountPrefix, DAYS};
 use domain::receipt::Place;
 use domain::settings::DeletionSettings;
+use jiff::SignedDuration;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
+
+use crate::desk::Desk;
 
 /// What invocations share.
 #[derive(Debug)]
@@ -45,13 +65,26 @@ pub struct App {
     pub jobs: aws_sdk_s3control::Client,
     /// To hand work over to another invocation.
     pub lambda: aws_sdk_lambda::Client,
+    /// Takes notices.
+    pub events: aws_sdk_eventbridge::Client,
     /// S3's time.
     pub clock: ServerClock,
     /// The pace of everything erased by this process.
     pub pace: Pace,
     /// For the metrics.
     pub counts: Counts,
+    /// Where accounts that are in work at the same time share a listing of mappings.
+    pub desk: Desk,
+    /// Accounts that are surveyed and erased at the same time.
+    pub places: Semaphore,
+    /// Accounts whose requests and statuses are read at the same time.
+    pub looks: Semaphore,
 }
+
+/// Accounts erased at the same time: their pages are what memory holds.
+const ACCOUNTS_ERASED_AT_ONCE: usize = 8;
+/// Accounts looked at at the same time, with a handful of small reads each.
+const LOOKS_AT_ONCE: usize = 32;
 
 impl App {
     /// Makes the clients.
@@ -61,8 +94,12 @@ impl App {
             buckets: Buckets::new(sdk, &settings.shared, &clock),
             jobs: aws_sdk_s3control::Client::new(sdk),
             lambda: aws_sdk_lambda::Client::new(sdk),
+            events: aws_sdk_eventbridge::Client::new(sdk),
             pace: Pace::new(settings.shared.pace_keys_per_second),
             counts: Counts::default(),
+            desk: Desk::default(),
+            places: Semaphore::new(ACCOUNTS_ERASED_AT_ONCE),
+            looks: Semaphore::new(LOOKS_AT_ONCE),
             clock,
             settings,
         }
@@ -99,6 +136,11 @@ impl App {
     }
 }
 
+/// Asks S3 for the time, so that a fresh process does not go by its machine's.
+pub async fn set_clock(app: &App, deadline: Instant) -> Result<(), AwsError> {
+    aws::retry::retrying(deadline, async || list_page(app.manifest(), DAYS, None).await).await.map(|_| ())
+}
+
 /// A fresh nonce.
 pub fn nonce() -> Nonce {
     Nonce::new(uuid::Uuid::new_v4())
@@ -113,6 +155,17 @@ pub struct Turn {
     pub patience: Option<Instant>,
     /// The function's own name, to hand over to.
     pub function: String,
+    /// How far this invocation's time is ahead of S3's: none, but where an event may name a time.
+    pub ahead: SignedDuration,
+    /// Whether planned deletions are left held, to go into one job together.
+    pub gathers: bool,
+}
+
+impl Turn {
+    /// The moment to judge requests by.
+    pub fn now(&self, app: &App) -> Timestamp {
+        app.clock.now().checked_add(self.ahead).unwrap_or(Timestamp::MAX)
+    }
 }
 
 /// Why an invocation stops before the deletion is complete. The record stays, and a later run goes on.
@@ -130,4 +183,11 @@ pub enum Stop {
     /// Something is there that must not be guessed about.
     #[error("{0}")]
     Refused(String),
+}
+
+impl Stop {
+    /// Whether another run was quicker, which is no failure.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::Lost)
+    }
 }

@@ -4,19 +4,32 @@ use aws::invoke::invoke_later;
 use aws::metrics::Unit;
 use aws::retry::retrying;
 use domain::receipt::ReceiptState;
-use domain::record::{Record, State};
+use domain::record::{Asked, Record, State};
 use futures::FutureExt as _;
 use serde_json::json;
 
-use crate::claim::{mark_all, put_receipt, receipt_of, settle_claim};
+use crate::begin::{Ready, begin, prepare};
+use crate::check::Released;
+use crate::claim::{put_receipt, receipt_of};
 use crate::erase::{Round, round};
 use crate::finish::finish;
 use crate::holder::Holder;
 use crate::mappings::note_moves;
+use crate::notices::tell_claim;
+use crate::statuses::{late_actives, mark_all};
 use crate::submit::submit;
-use crate::survey::{Survey, survey as survey_account};
+use crate::survey::Survey;
 use crate::verify::verify;
 use crate::{App, Stop, Turn};
+
+/// How far a run took a deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The record tells.
+    Stands,
+    /// The claim came to nothing, and the record is gone.
+    Released(Released),
+}
 
 /// Takes a held deletion as far as this run can: to its receipt, into a job, or to a state that waits. In the end
 /// the record is put down, whatever happened; a failure that trying again does not mend becomes its state.
@@ -27,7 +40,7 @@ pub async fn advance<'a>(
     survey: Option<Survey<'a>>,
     hints: &[String],
     turn: &Turn,
-) -> Result<(), Stop> {
+) -> Result<End, Stop> {
     let started = std::time::Instant::now();
     let result = holder.while_renewing(steps(app, holder, survey, hints, turn).boxed_local()).await;
     if let Err(stop) = &result {
@@ -43,35 +56,37 @@ async fn steps<'a>(
     mut survey: Option<Survey<'a>>,
     hints: &[String],
     turn: &Turn,
-) -> Result<(), Stop> {
+) -> Result<End, Stop> {
     let mut ready = None;
     loop {
         let record = holder.record().await;
         match record.state.clone() {
-            State::Claiming => {
-                let survey = match survey.take() {
-                    Some(survey) => survey,
-                    None => survey_account(app, &record.account_id, turn.deadline).await?,
-                };
-                let marked = settle_claim(app, holder, &survey, hints).boxed_local().await?;
-                ready = Some((survey, marked));
-            }
+            State::Claiming => match begin(app, holder, survey.take(), hints, turn).boxed_local().await? {
+                Ok(begun) => ready = Some(begun),
+                Err(released) => return Ok(End::Released(released)),
+            },
             State::Claimed => {
-                let (survey, marked) = match ready.take() {
+                let ready = match ready.take() {
                     Some(ready) => ready,
-                    None => survey_again(app, holder, record, turn).await?,
+                    None => survey_again(app, holder, record, turn).boxed_local().await?,
                 };
-                match round(app, holder, survey, marked, turn).await? {
+                match round(app, holder, ready, turn).boxed_local().await? {
                     Round::Direct(direct) => verify(app, holder, Some(*direct)).await?,
                     Round::Planned => {}
-                    Round::HandedOver => return hand_over(app, holder, turn).await,
+                    Round::HandedOver => return hand_over(app, holder, turn).await.map(|()| End::Stands),
                 }
             }
-            State::Planned { .. } => return submit(app, &[holder], turn.deadline).await,
+            State::Planned { .. } if turn.gathers => return Ok(End::Stands),
+            State::Planned { .. } => return submit(app, &[holder], turn.deadline).await.map(|()| End::Stands),
             State::Verifying => verify(app, holder, None).await?,
             State::Finishing { receipt } => finish(app, holder, receipt).await?,
-            State::Settling { .. } | State::Held { .. } | State::Submitted { .. } => return holder.release().await,
+            State::Settling { .. } | State::Held { .. } | State::Submitted { .. } => {
+                return holder.release().await.map(|()| End::Stands);
+            }
             State::Failed { reason } => return Err(Stop::Refused(reason)),
+            State::Scheduling | State::Cancelling => {
+                return Err(Stop::Refused("a request that is being written is no deletion yet".to_owned()));
+            }
         }
     }
 }
@@ -83,21 +98,33 @@ async fn survey_again<'a>(
     holder: &Holder<'_>,
     mut record: Record,
     turn: &Turn,
-) -> Result<(Survey<'a>, Vec<domain::keys::ObjectVersion>), Stop> {
-    let survey = survey_account(app, &record.account_id, turn.deadline).await?;
+) -> Result<Ready<'a>, Stop> {
+    let mut ready = prepare(app, &record.account_id, turn).await?;
     note_moves(app, &mut record, turn.deadline).await?;
-    for (bucket, key) in &survey.sign_ins.mappings {
+    for (bucket, key) in &ready.survey.sign_ins.mappings {
         record.remember_mapping(&app.buckets.photos[*bucket].name, key);
     }
     let now = app.clock.now();
     holder
         .write(|held| {
-            held.mappings = record.mappings;
+            held.mappings.clone_from(&record.mappings);
             held.claimed_at.get_or_insert(now);
         })
         .await?;
-    let marked = mark_all(app, &survey, turn.deadline).await?;
-    Ok((survey, marked))
+    count_late_actives(app, &record, &ready.survey);
+    tell_claim(app, holder, &record).await?;
+    ready.marked = mark_all(app, record.deletion_id, &ready.survey.statuses, turn.deadline).await?;
+    Ok(ready)
+}
+
+/// After a scheduled claim an old app may still write `active`, without asking. The deletion goes on, and somebody is
+/// told.
+fn count_late_actives(app: &App, record: &Record, survey: &Survey<'_>) {
+    let late = late_actives(&survey.statuses);
+    if record.asked != Asked::Now && late > 0 {
+        tracing::warn!(deletion = %record.deletion_id, late, "a status says active after the claim");
+        app.measure(Some(&record.deletion_id), &[("LateActive", Unit::Count, late)]);
+    }
 }
 
 /// Planning goes on in another invocation, so that the caller gets an answer. Reconcile would find the record too;
@@ -116,8 +143,14 @@ async fn hand_over(app: &App, holder: &Holder<'_>, turn: &Turn) -> Result<(), St
 async fn put_down(app: &App, holder: &Holder<'_>, stop: &Stop) {
     let deletion = holder.record().await.deletion_id;
     tracing::warn!(%deletion, reason = %stop, "the deletion stops for now");
+    let is_unchecked = {
+        let record = holder.record().await;
+        record.state == State::Claiming && record.asked != Asked::Now
+    };
     let final_reason = match stop {
         Stop::Lost => return,
+        // Whatever went wrong, the next run begins with the checks.
+        _ if is_unchecked => None,
         Stop::Aws(error) if !error.is_passing() => Some(error.to_string()),
         Stop::Refused(reason) => Some(reason.clone()),
         Stop::Aws(_) | Stop::TimeUp => None,

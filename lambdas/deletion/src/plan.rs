@@ -43,6 +43,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What they hold, and the status beside them.
+    pub fn listed(&self) -> &Tally {
+        &self.listed
+    }
+
     /// Writes the plan into the record.
     pub fn write(&self, record: &mut Record, uploads: u64, severed: &Severed) {
         record.done.listed.merge(&self.listed);

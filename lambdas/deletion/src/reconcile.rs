@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws::list_objects::list_objects;
+use aws::metrics::Unit;
 use domain::ids::{JobId, RunId};
 use domain::layout::{RECORDS, job_key, run_key};
 use domain::record::{Record, State};
@@ -12,6 +13,8 @@ use serde_json::{Value, json};
 use crate::holder::{Holder, read};
 use crate::job::{cross_check, ended, sum_up};
 use crate::life::advance;
+use crate::notices::tell_held;
+use crate::schedule::finish as finish_errand;
 use crate::settle::{Settled, settle};
 use crate::submit::{Member, Run, note_job, read_run, start_job, submit};
 use crate::{App, Stop, Turn};
@@ -31,6 +34,7 @@ struct Found {
 /// Takes up everything that waits.
 pub async fn reconcile(app: &App, turn: &Turn) -> Result<Value, Stop> {
     let (found, unreadable) = records(app, turn).await?;
+    measure(app, &found);
     unless_unreadable(take_up(app, found, turn).await?, unreadable)
 }
 
@@ -137,7 +141,7 @@ async fn one_run(app: &App, run_id: RunId, found: Vec<Found>, turn: &Turn) -> Re
             holder.write(|record| record.done.jobs.push(job.clone())).await?;
         }
         sum_up(app, &holder).await?;
-        advance(app, &holder, None, &[], turn).await
+        advance(app, &holder, None, &[], turn).await.map(|_| ())
     });
     first_failure(each.buffer_unordered(ACCOUNTS_IN_FLIGHT).collect().await)
 }
@@ -162,6 +166,11 @@ async fn one(app: &App, found: Found, turn: &Turn) -> Result<(), Stop> {
         return Ok(());
     };
     match found.record.state {
+        State::Scheduling | State::Cancelling => return finish_errand(app, &holder).await,
+        State::Held { notified: false, .. } if !is_over(app, &found) => {
+            tell_held(app, &holder).await?;
+            return holder.release().await;
+        }
         State::Settling { .. } if settle(app, &holder).await? != Settled::Reopened => return Ok(()),
         State::Held { .. } | State::Failed { .. } => {
             holder
@@ -173,16 +182,45 @@ async fn one(app: &App, found: Found, turn: &Turn) -> Result<(), Stop> {
         }
         _ => {}
     }
-    advance(app, &holder, None, &[], turn).await
+    advance(app, &holder, None, &[], turn).await.map(|_| ())
 }
 
 fn is_due(app: &App, found: &Found) -> bool {
+    matches!(found.record.state, State::Held { notified: false, .. }) || is_over(app, found)
+}
+
+/// Whether what the record waits for is over.
+fn is_over(app: &App, found: &Found) -> bool {
     let now = app.clock.now();
     let a_day_old = now.as_second() >= found.modified.as_second() + AGAIN_SECONDS;
     match &found.record.state {
         State::Settling { second_look_at, .. } => now >= *second_look_at,
-        State::Held { until: Some(until) } => now > *until,
-        State::Held { until: None } | State::Failed { .. } => a_day_old,
+        State::Held { until: Some(until), .. } => now > *until,
+        State::Held { until: None, .. } | State::Failed { .. } => a_day_old,
         _ => true,
     }
+}
+
+/// How things stand, for the alarms: they hold as long as it is so.
+fn measure(app: &App, found: &[Found]) {
+    if found.is_empty() {
+        return;
+    }
+    let count = |is: fn(&State) -> bool| found.iter().filter(|f| is(&f.record.state)).count() as u64;
+    let oldest = found.iter().filter_map(|f| overdue_seconds(app, f)).max().unwrap_or_default();
+    let metrics = [
+        ("RecordsHeld", Unit::Count, count(|state| matches!(state, State::Held { .. }))),
+        ("RecordsFailed", Unit::Count, count(|state| matches!(state, State::Failed { .. }))),
+        ("OldestOverdueSeconds", Unit::Count, oldest),
+    ];
+    app.measure(None, &metrics);
+}
+
+/// How long a deletion has been under way; one that is held or over is not late.
+fn overdue_seconds(app: &App, found: &Found) -> Option<u64> {
+    if matches!(found.record.state, State::Held { .. } | State::Finishing { .. } | State::Settling { .. }) {
+        return None;
+    }
+    let since = found.record.claimed_at.unwrap_or(found.modified);
+    u64::try_from(app.clock.now().as_second() - since.as_second()).ok()
 }

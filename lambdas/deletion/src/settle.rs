@@ -1,12 +1,17 @@
 //! The second look: what old clients wrote meanwhile is found, and the deletion reopened; or the record goes, and
 //! with it the last object that names the account.
 
+use aws::delete_object::delete_own;
+use aws::retry::retrying;
+use domain::layout::request_key;
+use domain::notice::Notice;
 use domain::record::State;
 use futures::FutureExt as _;
 
 use crate::claim::{put_receipt, receipt_of};
 use crate::clean::clean;
 use crate::holder::Holder;
+use crate::notices::tell;
 use crate::verify::look;
 use crate::{App, Stop};
 
@@ -53,6 +58,9 @@ async fn look_again(app: &App, holder: &Holder<'_>) -> Result<Settled, Stop> {
     put_receipt(app, holder, &receipt).await?;
     // A planner that slept may have written a page since the first time.
     clean(app, &record, holder.deadline).await?;
+    let request = request_key(&record.account_id);
+    retrying(holder.deadline, async || delete_own(app.manifest(), &request).await).await?;
+    tell(app, record.deletion_id, Notice::Completed, holder.deadline).await?;
     holder.remove().await?;
     Ok(Settled::Gone)
 }

@@ -7,31 +7,36 @@ use domain::answer::{Answer, Objects, ProgressSummary, StatusBody, not_found, pe
 use domain::event::Query;
 use domain::ids::{AccountId, DeletionId, JobId};
 use domain::layout::{job_key, receipt_key, record_key};
-use domain::receipt::{Receipt, ReceiptState};
+use domain::receipt::{Receipt, ReceiptState, proof};
 use domain::record::{Record, State};
+use domain::request::Request;
 use tokio::time::Instant;
 
 use crate::answer::objects;
+use crate::check::read_request;
 use crate::holder::read;
 use crate::job::sums;
 use crate::submit::read_run;
 use crate::{App, Stop};
 
-/// Answers a status request.
-pub async fn status(app: &App, query: &Query, deadline: Instant) -> Result<Answer, Stop> {
+/// Answers a status request. A caller who is known is told of their own deletions only; nobody else's id can be guessed.
+pub async fn status(app: &App, query: &Query, caller: Option<AccountId>, deadline: Instant) -> Result<Answer, Stop> {
     match query {
         Query::Account(account) => by_account(app, account, deadline).await,
-        Query::Deletion(deletion) => match receipt(app, deadline, *deletion).await? {
+        Query::Deletion(deletion) => match receipt(app, deadline, *deletion).await?.filter(|r| is_of(r, caller)) {
             Some(receipt) => Ok(Answer::new(200, &of_receipt(app, &receipt, deadline).await?)),
             None => Ok(not_found("deletion with this id")),
         },
-        Query::Job(job) => by_job(app, job, deadline).await,
+        Query::Job(job) => by_job(app, job, caller, deadline).await,
     }
 }
 
 async fn by_account(app: &App, account: &AccountId, deadline: Instant) -> Result<Answer, Stop> {
     let Some((record, _)) = read(app, &record_key(account), deadline).await? else {
-        return Ok(not_found("deletion of this account"));
+        return match read_request(app, account, deadline).await? {
+            Some((request, _)) => Ok(Answer::new(200, &of_request(&request))),
+            None => Ok(not_found("deletion of this account")),
+        };
     };
     let mut body = of_record(&record);
     if let State::Submitted { .. } = record.state {
@@ -40,13 +45,17 @@ async fn by_account(app: &App, account: &AccountId, deadline: Instant) -> Result
     Ok(Answer::new(200, &body))
 }
 
-async fn by_job(app: &App, job: &JobId, deadline: Instant) -> Result<Answer, Stop> {
+fn is_of(receipt: &Receipt, caller: Option<AccountId>) -> bool {
+    caller.is_none_or(|account| receipt.proof == proof(&receipt.deletion_id, &account))
+}
+
+async fn by_job(app: &App, job: &JobId, caller: Option<AccountId>, deadline: Instant) -> Result<Answer, Stop> {
     let Some(run) = read_run(app, &job_key(job), deadline).await? else {
         return Ok(not_found("job with this id"));
     };
     let mut bodies = Vec::new();
     for member in &run.members {
-        if let Some(receipt) = receipt(app, deadline, member.deletion_id).await? {
+        if let Some(receipt) = receipt(app, deadline, member.deletion_id).await?.filter(|r| is_of(r, caller)) {
             bodies.push(of_receipt(app, &receipt, deadline).await?);
         }
     }
@@ -74,9 +83,27 @@ async fn receipt(app: &App, deadline: Instant, deletion: DeletionId) -> Result<O
     receipt.map(Some).map_err(|_| aws::AwsError::contradiction("GetObject", "UnreadableReceipt").into())
 }
 
+/// A request that waits: nothing is erased yet.
+fn of_request(request: &Request) -> StatusBody {
+    StatusBody {
+        job_id: None,
+        status: "Active".to_owned(),
+        progress_summary: ProgressSummary::default(),
+        deletion_id: None,
+        deletions: Vec::new(),
+        state: "requested".to_owned(),
+        objects: Objects::default(),
+        percent: 0,
+        estimated_end: None,
+        not_before: Some(request.not_before),
+        held_until: None,
+        created_at: Some(request.accepted),
+    }
+}
+
 fn of_record(record: &Record) -> StatusBody {
     let objects = objects(record);
-    let held_until = if let State::Held { until } = record.state { until } else { None };
+    let held_until = if let State::Held { until, .. } = record.state { until } else { None };
     let is_over = record.state.public_name() == "complete";
     StatusBody {
         job_id: record.done.jobs.last().cloned(),
@@ -88,6 +115,7 @@ fn of_record(record: &Record) -> StatusBody {
         percent: if is_over { 100 } else { percent(objects.erased, objects.total.max(1)) },
         objects,
         estimated_end: None,
+        not_before: None,
         held_until,
         created_at: record.claimed_at,
     }
@@ -118,6 +146,7 @@ async fn of_receipt(app: &App, receipt: &Receipt, deadline: Instant) -> Result<S
         percent: if is_over { 100 } else { percent(objects.erased, objects.total.max(1)) },
         objects,
         estimated_end: None,
+        not_before: None,
         held_until: receipt.held_until,
         created_at: receipt.claimed_at,
     };

@@ -2,22 +2,21 @@
 
 use std::collections::VecDeque;
 
-use aws::get_bucket_encryption::etags_are_md5;
 use aws::get_bucket_versioning::get_bucket_versioning;
-use aws::get_object::{Got, get_object};
 use aws::list_multipart_uploads::list_multipart_uploads;
 use aws::retry::retrying;
 use aws::{AwsError, Bucket};
-use domain::environment::BucketRole;
 use domain::ids::AccountId;
-use domain::keys::ObjectKey;
-use domain::layout::{AccountPrefix, is_schedule_entry, status_keys};
-use domain::look::{Listed, Upload};
-use domain::mapping::{BucketKind, Recognizer, Seen};
+use domain::layout::AccountPrefix;
+use domain::look::Upload;
+use domain::mapping::BucketKind;
 use futures::future::try_join_all;
 use tokio::time::Instant;
 
+use crate::desk::sign_ins;
 use crate::listing::{Chunk, Root, Walk};
+use crate::sign_ins::SignIns;
+use crate::statuses::{StatusObject, statuses};
 use crate::{App, Stop};
 
 /// What a survey found.
@@ -30,8 +29,8 @@ pub struct Survey<'a> {
     pub kinds: Vec<BucketKind>,
     /// Mappings and schedule entries.
     pub sign_ins: SignIns,
-    /// Existing status objects, with their bucket and key.
-    pub statuses: Vec<(usize, ObjectKey, Got)>,
+    /// Existing status objects.
+    pub statuses: Vec<StatusObject>,
 }
 
 /// The versions under an account's prefixes, listed no further than was needed.
@@ -45,6 +44,11 @@ pub struct Versions<'a> {
 }
 
 impl<'a> Versions<'a> {
+    /// No versions: they are on pages already.
+    pub fn none(deadline: Instant) -> Self {
+        Self { chunks: VecDeque::new(), walk: Walk::new(Vec::new(), deadline), count: 0 }
+    }
+
     /// Lists until everything is there or `enough` versions are.
     pub async fn list(mut walk: Walk<'a>, enough: usize) -> Result<Self, AwsError> {
         let (mut chunks, mut count) = (VecDeque::new(), 0);
@@ -75,16 +79,31 @@ pub fn account_roots<'a>(app: &'a App, prefixes: &[AccountPrefix]) -> Vec<Root<'
 
 /// Asks everything at once.
 pub async fn survey<'a>(app: &'a App, account: &AccountId, deadline: Instant) -> Result<Survey<'a>, Stop> {
+    let (sign_ins, rest) =
+        futures::try_join!(async { Ok(sign_ins(app, account, deadline).await?) }, rest(app, account, deadline))?;
+    Ok(Survey { sign_ins, ..rest })
+}
+
+/// Asks the rest, where the sign-ins are known already.
+pub async fn survey_with<'a>(
+    app: &'a App,
+    account: &AccountId,
+    sign_ins: SignIns,
+    deadline: Instant,
+) -> Result<Survey<'a>, Stop> {
+    Ok(Survey { sign_ins, ..rest(app, account, deadline).await? })
+}
+
+async fn rest<'a>(app: &'a App, account: &AccountId, deadline: Instant) -> Result<Survey<'a>, Stop> {
     let walk = Walk::new(account_roots(app, &app.prefixes(account)), deadline);
     let buckets = || app.buckets.photos.iter();
-    let (versions, uploads, kinds, sign_ins, statuses) = futures::try_join!(
+    let (versions, uploads, kinds, statuses) = futures::try_join!(
         Versions::list(walk, app.settings.deletion_threshold),
         uploads(app, account, deadline),
         try_join_all(buckets().map(|b| retrying(deadline, async || get_bucket_versioning(b).await))),
-        sign_ins(app, account, deadline),
         statuses(app, account, deadline),
     )?;
-    Ok(Survey { versions, uploads, kinds, sign_ins, statuses })
+    Ok(Survey { versions, uploads, kinds, sign_ins: SignIns::default(), statuses })
 }
 
 /// Unfinished uploads of the account in each bucket. One request for the whole bucket answers for all prefixes,
@@ -119,63 +138,4 @@ async fn prefix_uploads(bucket: &Bucket, prefix: &str, deadline: Instant) -> Res
             None => return Ok(uploads),
         }
     }
-}
-
-/// What leads from a sign-in or a date to the account.
-#[derive(Debug, Default)]
-pub struct SignIns {
-    /// Keys of mappings that lead, or may lead, to the account.
-    pub mappings: Vec<(usize, ObjectKey)>,
-    /// Versions of schedule entries.
-    pub entries: Vec<(usize, Listed)>,
-    /// Whether each bucket's ETags are MD5 digests.
-    pub etags_are_md5: Vec<bool>,
-}
-
-/// Finds mappings and schedule entries of the account by listing alone. Only what may concern the account is kept:
-/// memory does not grow with other people's sign-ins.
-pub async fn sign_ins(app: &App, account: &AccountId, deadline: Instant) -> Result<SignIns, AwsError> {
-    let mut walk = Walk::new(sign_in_roots(app), deadline);
-    let etags = app.buckets.photos.iter().map(|bucket| retrying(deadline, async || etags_are_md5(bucket).await));
-    let (etags_are_md5, mut chunk) = futures::try_join!(try_join_all(etags), async { walk.next().await })?;
-    let recognizers: Vec<Recognizer> = etags_are_md5.iter().map(|md5| Recognizer::new(&[*account], *md5)).collect();
-    let mut found = SignIns { etags_are_md5, ..SignIns::default() };
-    while let Some(Chunk { shard, listed, .. }) = chunk {
-        for listed in listed {
-            found.take(app, account, shard.bucket, &recognizers[shard.bucket], listed);
-        }
-        chunk = walk.next().await?;
-    }
-    Ok(found)
-}
-
-impl SignIns {
-    fn take(&mut self, app: &App, account: &AccountId, bucket: usize, recognizer: &Recognizer, listed: Listed) {
-        let key = listed.version.key();
-        if is_schedule_entry(key, &app.settings.schedule_prefix, account) {
-            self.entries.push((bucket, listed));
-        } else if recognizer.see(&listed) != Seen::Nobody && !self.mappings.contains(&(bucket, key.clone())) {
-            self.mappings.push((bucket, key.clone()));
-        }
-    }
-}
-
-fn sign_in_roots(app: &App) -> Vec<Root<'_>> {
-    let prefixes = || app.settings.mapping_prefixes.iter().chain([&app.settings.schedule_prefix]);
-    let in_bucket =
-        |(bucket_index, bucket)| prefixes().map(move |prefix| Root { bucket, bucket_index, prefix: prefix.clone() });
-    app.buckets.photos.iter().enumerate().flat_map(in_bucket).collect()
-}
-
-/// The account's status objects, in each bucket the app or an old app may read them from.
-async fn statuses(app: &App, account: &AccountId, deadline: Instant) -> Result<Vec<(usize, ObjectKey, Got)>, AwsError> {
-    let written = app.settings.shared.buckets.iter().map(|b| b.role != BucketRole::Replica);
-    let buckets = app.buckets.photos.iter().enumerate().zip(written).filter(|(_, written)| *written);
-    let asked = buckets.flat_map(|((index, bucket), _)| {
-        status_keys(account).into_iter().map(move |key| async move {
-            let got = retrying(deadline, async || get_object(bucket, &key, None).await).await?;
-            Ok::<_, AwsError>(got.map(|got| (index, key, got)))
-        })
-    });
-    Ok(try_join_all(asked).await?.into_iter().flatten().collect())
 }

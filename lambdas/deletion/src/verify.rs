@@ -11,12 +11,14 @@ use futures::future::try_join_all;
 use tokio::time::Instant;
 
 use crate::claim::{put_receipt, receipt_of};
+use crate::desk::sign_ins;
 use crate::erase::{Direct, erase_versions};
 use crate::holder::Holder;
 use crate::job::{gave_up, last_hold};
 use crate::listing::Walk;
 use crate::mappings::leads_to;
-use crate::survey::{account_roots, sign_ins, uploads};
+use crate::notices::tell_held;
+use crate::survey::{account_roots, uploads};
 use crate::{App, Stop};
 
 /// What a look found.
@@ -162,7 +164,7 @@ fn decide(
         && left.mappings <= held_mappings
         && left.versions <= record.done.held
     {
-        return State::Held { until: hold.end() };
+        return State::Held { until: hold.end(), notified: false };
     }
     record.tries += 1;
     if record.tries >= ATTEMPTS_MAX {
@@ -191,10 +193,14 @@ async fn conclude(app: &App, holder: &Holder<'_>, next: Record) -> Result<(), St
     let record = holder.record().await;
     match &record.state {
         State::Settling { receipt, .. } => put_receipt(app, holder, receipt).await,
-        State::Held { until } => {
+        State::Held { until, .. } => {
             let mut receipt = receipt_of(app, &record, ReceiptState::Held);
             receipt.held_until = *until;
-            put_receipt(app, holder, &receipt).await
+            put_receipt(app, holder, &receipt).await?;
+            if let Err(stop) = tell_held(app, holder).await {
+                tracing::warn!(deletion = %record.deletion_id, reason = %stop, "the notice waits for reconcile");
+            }
+            Ok(())
         }
         _ => Ok(()),
     }

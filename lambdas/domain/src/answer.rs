@@ -99,6 +99,8 @@ pub struct StatusBody {
     pub percent: u8,
     /// When it will be done at the present speed, if that can be told.
     pub estimated_end: Option<jiff::Timestamp>,
+    /// From when on a run may act on a request that waits.
+    pub not_before: Option<jiff::Timestamp>,
     /// When the last held version becomes erasable.
     pub held_until: Option<jiff::Timestamp>,
     /// When the claim was made.

@@ -227,13 +227,25 @@ impl Environment {
         format!("photolala-deletion-{}-{}", self.name, self.aws_account.as_str())
     }
 
+    /// The bus that takes notices.
+    pub fn notice_bus(&self) -> String {
+        format!("photolala-deletion-{}", self.name)
+    }
+
     /// The variables of the deletion function, as [`crate::settings::DeletionSettings`] reads them.
     pub fn deletion_variables(&self, eraser_arn: &str, batch_role_arn: &str) -> BTreeMap<String, String> {
         let mut variables = self.shared_variables();
         variables.extend([
             ("MAPPING_PREFIXES".to_owned(), self.mapping_prefixes.join(",")),
             ("SCHEDULE_PREFIX".to_owned(), self.schedule_prefix.clone()),
+            ("GRACE_SECONDS".to_owned(), self.grace_seconds.to_string()),
+            ("CONFIRM_SECONDS".to_owned(), self.confirm_seconds.to_string()),
             ("SETTLE_SECONDS".to_owned(), self.settle_seconds.to_string()),
+            ("ACCOUNTS_PER_RUN".to_owned(), self.caps.accounts_per_run.to_string()),
+            ("ACCOUNTS_PER_DAY".to_owned(), self.caps.accounts_per_day.to_string()),
+            ("VERSIONS_PER_ACCOUNT".to_owned(), self.caps.versions_per_account.to_string()),
+            ("APP_ROLE".to_owned(), self.app_role.clone()),
+            ("NOTICE_BUS".to_owned(), self.notice_bus()),
             ("IMMEDIATE_MODE".to_owned(), json_word(&self.immediate_mode)),
             ("DELETION_THRESHOLD".to_owned(), self.deletion_threshold.to_string()),
             ("PACE_KEYS_PER_SECOND".to_owned(), self.pace_keys_per_second.to_string()),

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
+use crate::Timestamp;
 use crate::ids::{AccountId, DeletionId, JobId};
+use crate::tally::SetDigest;
 
 /// Keys a caller may hint at.
 const HINTS_MAX: usize = 100;
@@ -21,12 +23,36 @@ pub enum Request {
         /// Keys that may be mappings of the account.
         hints: Vec<String>,
     },
+    /// Erase an account after the grace period.
+    Schedule(AccountId),
+    /// The person stays.
+    Cancel(AccountId),
     /// How far is it?
     Status(Query),
+    /// A person has looked at what waits for one, and wants it erased.
+    Confirm {
+        /// Whose.
+        account: AccountId,
+        /// What the dry run showed.
+        digest: SetDigest,
+    },
+    /// Act on everything that is due.
+    Scheduled(Run),
     /// S3 Batch Operations says a job ended.
     JobStatus(JobId),
     /// Take up everything that waits.
     Reconcile,
+}
+
+/// How a scheduled run is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// The moment the event names. It replaces the clock where Delete Now is served at once, and nowhere else.
+    pub time: Option<Timestamp>,
+    /// Whether somebody reads the answer. EventBridge does not.
+    pub is_attended: bool,
 }
 
 /// What a status is asked by.
@@ -61,31 +87,75 @@ impl Request {
             return bad("event", "must be a JSON object");
         };
         if fields.contains_key("detail-type") {
-            return job_event(event);
+            return envelope(event);
         }
-        match fields.get("type").and_then(Value::as_str) {
-            Some("immediate") => immediate(event),
-            Some("status") => status(event).map(Self::Status),
-            Some("reconcile") => Ok(Self::Reconcile),
-            _ => bad("type", "unknown type; known are immediate, status and reconcile"),
+        match &event["type"] {
+            Value::Null => scheduled(event),
+            Value::String(kind) => Self::of_type(kind, event),
+            _ => bad("type", UNKNOWN_TYPE),
+        }
+    }
+
+    fn of_type(kind: &str, event: &Value) -> Result<Self, BadRequest> {
+        match kind {
+            "immediate" => immediate(event),
+            "schedule" => only(event, &["type", "userId"]).and_then(|()| account(event)).map(Self::Schedule),
+            "cancel" => only(event, &["type", "userId"]).and_then(|()| account(event)).map(Self::Cancel),
+            "status" => status(event).map(Self::Status),
+            "confirm" => confirm(event),
+            "scheduled" => scheduled(event),
+            "reconcile" => only(event, &["type"]).map(|()| Self::Reconcile),
+            _ => bad("type", UNKNOWN_TYPE),
         }
     }
 
     /// Whether the event comes from EventBridge or from ourselves. A failure then must be a failed invocation,
     /// so that it is tried again and alarmed, never an answer nobody reads.
     pub fn is_unattended(&self) -> bool {
-        matches!(self, Self::JobStatus(_) | Self::Reconcile)
+        match self {
+            Self::JobStatus(_) | Self::Reconcile => true,
+            Self::Scheduled(run) => !run.is_attended,
+            _ => false,
+        }
+    }
+}
+
+const UNKNOWN_TYPE: &str =
+    "unknown type; known are immediate, schedule, cancel, status, confirm, scheduled and reconcile";
+
+fn scheduled(event: &Value) -> Result<Request, BadRequest> {
+    only(event, &["type", "dryRun", "time"])?;
+    Ok(Request::Scheduled(Run { dry_run: dry_run(event)?, time: time(event)?, is_attended: true }))
+}
+
+fn confirm(event: &Value) -> Result<Request, BadRequest> {
+    only(event, &["type", "userId", "digest"])?;
+    let digest = event["digest"].as_str().and_then(SetDigest::from_hex);
+    let digest = digest.map_or_else(|| bad("digest", "must be the 64 hexadecimal digits that the dry run shows"), Ok);
+    Ok(Request::Confirm { account: account(event)?, digest: digest? })
+}
+
+fn time(event: &Value) -> Result<Option<Timestamp>, BadRequest> {
+    match &event["time"] {
+        Value::Null => Ok(None),
+        text => {
+            let time = text.as_str().and_then(|text| text.parse().ok());
+            time.map_or_else(|| bad("time", "must be a moment such as 2026-01-02T03:04:05Z"), |time| Ok(Some(time)))
+        }
+    }
+}
+
+fn dry_run(event: &Value) -> Result<bool, BadRequest> {
+    match &event["dryRun"] {
+        Value::Null => Ok(false),
+        Value::Bool(dry_run) => Ok(*dry_run),
+        _ => bad("dryRun", "must be true or false"),
     }
 }
 
 fn immediate(event: &Value) -> Result<Request, BadRequest> {
     only(event, &["type", "userId", "dryRun", "hints"])?;
-    let dry_run = match &event["dryRun"] {
-        Value::Null => false,
-        Value::Bool(dry_run) => *dry_run,
-        _ => return bad("dryRun", "must be true or false"),
-    };
-    Ok(Request::Immediate { account: account(event)?, dry_run, hints: hints(event)? })
+    Ok(Request::Immediate { account: account(event)?, dry_run: dry_run(event)?, hints: hints(event)? })
 }
 
 fn status(event: &Value) -> Result<Query, BadRequest> {
@@ -134,12 +204,20 @@ fn only(event: &Value, known: &[&str]) -> Result<(), BadRequest> {
     }
 }
 
+/// An EventBridge envelope: a rule's schedule, or the end of a job.
+fn envelope(event: &Value) -> Result<Request, BadRequest> {
+    if event["source"] == "aws.events" && event["detail-type"] == "Scheduled Event" {
+        return Ok(Request::Scheduled(Run { dry_run: false, time: time(event)?, is_attended: false }));
+    }
+    job_event(event)
+}
+
 /// An EventBridge envelope of S3 Batch Operations
 /// (S3 User Guide, "Tracking a Batch Operations job in Amazon EventBridge through AWS CloudTrail").
 fn job_event(event: &Value) -> Result<Request, BadRequest> {
     let detail = &event["detail"];
     if event["source"] != "aws.s3" || detail["eventSource"] != "s3.amazonaws.com" {
-        return bad("detail-type", "only job events of S3 Batch Operations are served");
+        return bad("detail-type", "only schedules and job events of S3 Batch Operations are served");
     }
     let job = detail["serviceEventDetails"]["jobId"].as_str().and_then(JobId::parse);
     job.map(Request::JobStatus).map_or_else(|| bad("detail", "has no serviceEventDetails.jobId"), Ok)
@@ -170,8 +248,15 @@ mod tests {
     #[test]
     fn bad_requests_name_the_field() {
         assert_eq!(field(&json!([])), "event");
-        assert_eq!(field(&json!({})), "type");
-        assert_eq!(field(&json!({"type": "scheduled"})), "type");
+        assert_eq!(field(&json!({"type": "delete"})), "type");
+        assert_eq!(field(&json!({"type": 1})), "type");
+        assert_eq!(field(&json!({"userId": ID})), "event", "no type is a scheduled run, which is nobody's");
+        assert_eq!(field(&json!({"type": "scheduled", "userId": ID})), "event");
+        assert_eq!(field(&json!({"type": "scheduled", "time": "soon"})), "time");
+        assert_eq!(field(&json!({"type": "schedule"})), "userId");
+        assert_eq!(field(&json!({"type": "cancel", "userId": ID, "dryRun": true})), "event");
+        assert_eq!(field(&json!({"type": "confirm", "userId": ID, "digest": "00"})), "digest");
+        assert_eq!(field(&json!({"type": "reconcile", "dryRun": true})), "event");
         assert_eq!(field(&json!({"type": "immediate"})), "userId");
         for id in ["", "..", &ID[..8], "photos/x", &"x".repeat(10_000)] {
             assert_eq!(field(&json!({"type": "immediate", "userId": id})), "userId");
@@ -183,6 +268,22 @@ mod tests {
         assert_eq!(field(&json!({"type": "status", "jobId": "j/"})), "jobId");
         assert_eq!(field(&json!({"type": "status", "deletionId": "x"})), "deletionId");
         assert_eq!(field(&json!({"detail-type": "x", "source": "aws.ec2"})), "detail-type");
+    }
+
+    #[test]
+    fn a_run_is_asked_for_by_type_by_default_and_by_eventbridge() {
+        let run = |event: &Value| match Request::parse(event) {
+            Ok(Request::Scheduled(run)) => run,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(run(&json!({})), run(&json!({"type": "scheduled"})));
+        assert!(run(&json!({"dryRun": true})).dry_run);
+        let event = json!({"version": "0", "source": "aws.events", "detail-type": "Scheduled Event",
+            "time": "2026-01-02T03:04:05Z", "detail": {}});
+        let expected = Run { dry_run: false, time: "2026-01-02T03:04:05Z".parse().ok(), is_attended: false };
+        assert_eq!(run(&event), expected);
+        assert!(Request::parse(&event).unwrap().is_unattended());
+        assert!(!Request::parse(&json!({})).unwrap().is_unattended());
     }
 
     #[test]

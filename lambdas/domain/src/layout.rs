@@ -1,5 +1,11 @@
 //! Which keys belong to an account, and where the service keeps its own objects.
 
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+
+use crate::Timestamp;
 use crate::ids::{AccountId, DeletionId, JobId, RunId};
 use crate::keys::ObjectKey;
 
@@ -70,14 +76,27 @@ pub fn status_keys(account: &AccountId) -> Vec<ObjectKey> {
     account.spellings().iter().map(key).collect()
 }
 
-/// Whether a schedule key `scheduled-deletions/{date}/{account}.json` names the account, in either spelling.
-/// The file name must be the whole id: a key that merely contains it is somebody else's.
+/// The account that a schedule key `scheduled-deletions/{date}/{account}.json` names, in either spelling. The file name
+/// must be the whole id: a key that merely contains it is somebody else's.
+pub fn schedule_account(key: &ObjectKey, schedule_prefix: &str) -> Option<AccountId> {
+    let (_date, file) = key.as_str().strip_prefix(schedule_prefix)?.split_once('/')?;
+    AccountId::parse(file.strip_suffix(".json")?).ok()
+}
+
+/// Where an app looks for the entries of an account that is to be erased at one of these moments: the folder is the UTC
+/// day, or the day before where a writer rounded the moment up to midnight.
+pub fn entry_keys(schedule_prefix: &str, account: &AccountId, moments: &[Timestamp]) -> Vec<ObjectKey> {
+    let day = |at: Timestamp| TimeZone::UTC.to_datetime(at).date();
+    let before = |at: &Timestamp| at.checked_sub(SignedDuration::from_secs(1)).unwrap_or(*at);
+    let days: BTreeSet<_> = moments.iter().flat_map(|at| [day(*at), day(before(at))]).collect();
+    let keys = |day| move |id: &String| ObjectKey::new(format!("{schedule_prefix}{day}/{id}.json"));
+    let spellings = account.spellings();
+    days.into_iter().flat_map(|day| spellings.iter().map(keys(day)).collect::<Vec<_>>()).collect()
+}
+
+/// Whether a schedule key names this account.
 pub fn is_schedule_entry(key: &ObjectKey, schedule_prefix: &str, account: &AccountId) -> bool {
-    let named = || -> Option<AccountId> {
-        let (_date, file) = key.as_str().strip_prefix(schedule_prefix)?.split_once('/')?;
-        AccountId::parse(file.strip_suffix(".json")?).ok()
-    };
-    named() == Some(*account)
+    schedule_account(key, schedule_prefix) == Some(*account)
 }
 
 /// Where records live in the manifest bucket. A listing of it finds every deletion under way.
@@ -86,6 +105,23 @@ pub const RECORDS: &str = "records/";
 /// The record of an account's deletion: the one mutex. The canonical spelling only, so that two spellings meet.
 pub fn record_key(account: &AccountId) -> ObjectKey {
     ObjectKey::new(format!("{RECORDS}{}.json", account.canonical()))
+}
+
+/// Where requests wait that this service wrote down. They lie apart from records, so that reconcile lists only what is
+/// under way: a request may wait for a month.
+pub const REQUESTS: &str = "requests/";
+
+/// The request of an account that waits.
+pub fn request_key(account: &AccountId) -> ObjectKey {
+    ObjectKey::new(format!("{REQUESTS}{}.json", account.canonical()))
+}
+
+/// Where the counts of claims of each day lie.
+pub const DAYS: &str = "days/";
+
+/// The count of claims of a day, written `2026-01-02`.
+pub fn day_key(day: jiff::civil::Date) -> ObjectKey {
+    ObjectKey::new(format!("{DAYS}{day}.json"))
 }
 
 /// The receipt of a deletion.

@@ -8,6 +8,7 @@
 
 pub mod answer;
 pub mod cost;
+pub mod day;
 pub mod due;
 pub mod entry;
 pub mod environment;
@@ -18,17 +19,20 @@ pub mod layout;
 pub mod look;
 pub mod manifest;
 pub mod mapping;
+pub mod notice;
 pub mod outcome;
 pub mod pace;
 pub mod page;
 pub mod receipt;
 pub mod record;
 pub mod report;
+pub mod request;
 pub mod settings;
 pub mod shard;
 pub mod status;
 pub mod tally;
 pub mod task;
+pub mod url;
 pub mod verdict;
 
 /// A moment, always from S3's clock (its `Date` header), never from the machine's.

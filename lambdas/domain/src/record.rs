@@ -1,5 +1,6 @@
 //! The record: the durable state and the one mutex of an account's deletion.
 //!
+//! `scheduling` and `cancelling` hold it for a moment, to write a request down or to take it back. A deletion goes
 //! `claiming → claimed → planned → submitted → verifying → finishing → settling → gone`, with `held` and `failed`
 //! waiting for reconcile. An account under the threshold goes from `claimed` to `verifying` without a job, and
 //! from there straight to `settling` if nothing is left to tidy up.
@@ -32,6 +33,10 @@ pub struct Record {
     pub account_id: AccountId,
     /// Who asked.
     pub kind: Kind,
+    /// What it rests on: whoever takes over before `claimed` checks it again.
+    pub asked: Asked,
+    /// The digest of what a person has looked at and wants erased, if one had to.
+    pub confirmed: Option<SetDigest>,
     /// Fresh with every write: reading it back tells a write whose answer was lost from one that failed.
     pub nonce: Nonce,
     /// Who works on it. The lease runs from the record's `LastModified`, which S3's own clock writes.
@@ -46,6 +51,8 @@ pub struct Record {
     pub tries: u32,
     /// How often the record was taken over; names pages of different planners apart.
     pub epoch: u32,
+    /// Whether the notice of the claim was accepted.
+    pub notified: bool,
     /// Mappings that led to the account, and where they lead now.
     pub mappings: Vec<KnownMapping>,
     /// What has been done so far.
@@ -56,14 +63,44 @@ pub struct Record {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// "Delete Now".
+    /// "Delete Now", whether served at once or by the next run.
     Immediate,
+    /// Scheduled, and not cancelled in time.
+    Scheduled,
+}
+
+/// What a deletion rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "lowercase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Asked {
+    /// A person who waits for the answer.
+    Now,
+    /// A request that this service wrote down.
+    Request {
+        /// When S3 wrote it down.
+        accepted: Timestamp,
+        /// From when on it may be acted on.
+        not_before: Timestamp,
+    },
+    /// A schedule entry that an app wrote by itself.
+    Entry {
+        /// Its bucket.
+        bucket: BucketName,
+        /// Its key.
+        key: ObjectKey,
+        /// Its ETag as it was read: another one is another entry.
+        etag: String,
+    },
 }
 
 /// Where a deletion stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "lowercase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum State {
+    /// A request is being written down: entry and status are to follow. Nothing is erased from here.
+    Scheduling,
+    /// A cancellation was accepted: status and entries are to follow. Nothing is erased from here.
+    Cancelling,
     /// Asked for; checks not done yet. Whoever takes over does them all again.
     Claiming,
     /// Will be erased. Nothing was erased before this was written.
@@ -98,6 +135,8 @@ pub enum State {
     Held {
         /// When the last of them becomes erasable; `None` for a legal hold.
         until: Option<Timestamp>,
+        /// Whether the notice of it was accepted.
+        notified: bool,
     },
     /// Given up for now; reconcile tries again a day later.
     Failed {
@@ -110,6 +149,8 @@ impl State {
     /// The state's name, as the record spells it.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Scheduling => "scheduling",
+            Self::Cancelling => "cancelling",
             Self::Claiming => "claiming",
             Self::Claimed => "claimed",
             Self::Planned { .. } => "planned",
@@ -125,6 +166,8 @@ impl State {
     /// What callers are told: erasing is one thing to them, and what follows the receipt is complete.
     pub fn public_name(&self) -> &'static str {
         match self {
+            Self::Scheduling => "requested",
+            Self::Cancelling => "cancelling",
             Self::Claiming => "claiming",
             Self::Claimed | Self::Planned { .. } | Self::Submitted { .. } => "erasing",
             Self::Verifying => "verifying",
@@ -192,20 +235,29 @@ impl Done {
 }
 
 impl Record {
-    /// A new claim, held by `holder`.
-    pub fn claim(deletion: DeletionId, account: AccountId, kind: Kind, holder: Nonce, nonce: Nonce) -> Self {
+    /// A new record in `state`, held by `holder`.
+    pub fn new(
+        ids: (DeletionId, AccountId),
+        (kind, asked): (Kind, Asked),
+        state: State,
+        holder: Nonce,
+        nonce: Nonce,
+    ) -> Self {
         Self {
             schema: SCHEMA,
-            deletion_id: deletion,
-            account_id: account,
+            deletion_id: ids.0,
+            account_id: ids.1,
             kind,
+            asked,
+            confirmed: None,
             nonce,
             holder: Some(holder),
-            state: State::Claiming,
+            state,
             claimed_at: None,
             attempt: 1,
             tries: 0,
             epoch: 0,
+            notified: false,
             mappings: Vec::new(),
             done: Done::default(),
         }
@@ -245,7 +297,9 @@ impl Record {
     pub fn try_again(&mut self) {
         self.attempt += 1;
         self.done.held = 0;
-        self.state = State::Claimed;
+        // What was never claimed has its checks before it.
+        let is_claimed = self.claimed_at.is_some() || self.asked == Asked::Now;
+        self.state = if is_claimed { State::Claimed } else { State::Claiming };
     }
 
     /// Remembers a mapping that leads to the account; each once.
@@ -296,7 +350,8 @@ mod tests {
     fn record() -> Record {
         let account = AccountId::parse("0A1B2C3D-4E5F-4071-8293-A4B5C6D7E8F9").unwrap();
         let (holder, nonce) = (Nonce::new(Uuid::from_u128(2)), Nonce::new(Uuid::from_u128(3)));
-        Record::claim(DeletionId::new(Uuid::from_u128(1)), account, Kind::Immediate, holder, nonce)
+        let ids = (DeletionId::new(Uuid::from_u128(1)), account);
+        Record::new(ids, (Kind::Immediate, Asked::Now), State::Claiming, holder, nonce)
     }
 
     fn at(second: i64) -> Timestamp {
@@ -333,6 +388,17 @@ mod tests {
         assert!(!record.is_held(at(1_000), at(1_090)));
         record.holder = None;
         assert!(!record.is_held(at(1_000), at(1_000)));
+    }
+
+    #[test]
+    fn what_was_never_claimed_is_checked_again() {
+        let mut record = record();
+        record.asked = Asked::Request { accepted: at(0), not_before: at(0) };
+        record.try_again();
+        assert_eq!(record.state, State::Claiming);
+        record.claimed_at = Some(at(1));
+        record.try_again();
+        assert_eq!(record.state, State::Claimed);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Settings of the functions: one struct each, read once, all faults reported together.
 
-use crate::environment::{Bucket, ImmediateMode};
+use crate::environment::{Bucket, Caps, ImmediateMode};
 use crate::ids::{AwsAccountId, BucketName};
 use crate::layout::PrefixTemplate;
 
@@ -37,8 +37,18 @@ pub struct DeletionSettings {
     pub mapping_prefixes: Vec<String>,
     /// Prefix of schedule entries.
     pub schedule_prefix: String,
+    /// Seconds a person has to change their mind.
+    pub grace_seconds: u32,
+    /// Seconds between the two looks before a scheduled claim.
+    pub confirm_seconds: u32,
     /// Seconds between the receipt and the second look.
     pub settle_seconds: u32,
+    /// What may be claimed without a person.
+    pub caps: Caps,
+    /// Name of the role whose sessions may call the function URL.
+    pub app_role: String,
+    /// Name of the bus that takes notices.
+    pub notice_bus: String,
     /// Whether "Delete Now" is served at once.
     pub immediate_mode: ImmediateMode,
     /// From this many object versions on, an account is erased by a job.
@@ -74,7 +84,12 @@ impl DeletionSettings {
             shared: shared.unwrap_or_else(unread),
             mapping_prefixes: reader.list("MAPPING_PREFIXES", "identities/,emails/", folder),
             schedule_prefix: reader.one("SCHEDULE_PREFIX", "scheduled-deletions/", folder).unwrap_or_default(),
+            grace_seconds: reader.one("GRACE_SECONDS", "2592000", |s| s.parse().ok()).unwrap_or(u32::MAX),
+            confirm_seconds: reader.one("CONFIRM_SECONDS", "60", |s| s.parse().ok()).unwrap_or(u32::MAX),
             settle_seconds: reader.one("SETTLE_SECONDS", "3600", |s| s.parse().ok()).unwrap_or_default(),
+            caps: reader.caps(),
+            app_role: reader.one("APP_ROLE", "photolala-app-development", word).unwrap_or_default(),
+            notice_bus: reader.one("NOTICE_BUS", "photolala-deletion-development", word).unwrap_or_default(),
             immediate_mode: reader
                 .one("IMMEDIATE_MODE", "allowed, next-run or denied", |s| {
                     serde_json::from_value(serde_json::Value::String(s.to_owned())).ok()
@@ -114,6 +129,15 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             manifest_bucket: manifest_bucket?,
             pace_keys_per_second: u32::try_from(pace?).ok()?,
         })
+    }
+
+    fn caps(&mut self) -> Caps {
+        let mut cap = |name: &str, good: &str| self.one(name, good, |s| s.parse::<u32>().ok()).unwrap_or_default();
+        Caps {
+            accounts_per_run: cap("ACCOUNTS_PER_RUN", "1000"),
+            accounts_per_day: cap("ACCOUNTS_PER_DAY", "5000"),
+            versions_per_account: self.one("VERSIONS_PER_ACCOUNT", "5000000", |s| s.parse().ok()).unwrap_or_default(),
+        }
     }
 
     fn one<T>(&mut self, name: &str, good: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
@@ -158,6 +182,10 @@ fn buckets(text: &str) -> Option<Vec<Bucket>> {
 
 fn folder(text: &str) -> Option<String> {
     (text.len() > 1 && text.ends_with('/') && !text.starts_with('/')).then(|| text.to_owned())
+}
+
+fn word(text: &str) -> Option<String> {
+    (!text.is_empty() && !text.contains('/')).then(|| text.to_owned())
 }
 
 fn positive(text: &str) -> Option<usize> {

@@ -6,20 +6,113 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::Timestamp;
+use crate::ids::DeletionId;
 
-/// The body that marks an account as being deleted. Fields we do not know are kept; the words are ones old apps
-/// know, so that they show "deletion imminent" and never "active". A body that is no JSON object is replaced:
-/// the app reads such a body as active.
-pub fn mark(body: &[u8], now: Timestamp) -> Vec<u8> {
-    let mut status = match serde_json::from_slice(body) {
-        Ok(Value::Object(fields)) => fields,
-        _ => Map::new(),
+/// The words that mean the person wants to go. A mark uses them too, so that old apps show "deletion imminent".
+const SCHEDULED: &str = "scheduled_for_deletion";
+/// Names of the fields that decide; a mark keeps their values under `before`.
+const DECIDING: [&str; 3] = ["accountStatus", "deleteDate", "lastModified"];
+
+/// The body that marks an account as being deleted, or `None` if this deletion has marked it already. Fields we do not
+/// know are kept, and what the status said lies under `before`, so that a claim that comes to nothing can put it back.
+/// A body that is no JSON object is replaced: the app reads such a body as active.
+pub fn mark(body: &[u8], deletion: DeletionId, now: Timestamp) -> Option<Vec<u8>> {
+    let mut fields = fields_of(body);
+    let marked_by = mark_in(&fields);
+    if marked_by == Some(deletion) {
+        return None;
+    }
+    if marked_by.is_none() {
+        let before: Map<_, _> =
+            fields.iter().filter(|(name, _)| DECIDING.contains(&name.as_str())).map(cloned).collect();
+        fields.insert("before".to_owned(), before.into());
+    }
+    fields.insert("deletionId".to_owned(), deletion.to_string().into());
+    decide(&mut fields, SCHEDULED, now, Some(now));
+    Some(to_bytes(fields))
+}
+
+/// What a status said before this deletion marked it; `None` if it has not, or somebody wrote since.
+pub fn unmark(body: &[u8], deletion: DeletionId) -> Option<Vec<u8>> {
+    let mut fields = fields_of(body);
+    if mark_in(&fields) != Some(deletion) {
+        return None;
+    }
+    let before = fields.remove("before");
+    fields.retain(|name, _| name != "deletionId" && !DECIDING.contains(&name.as_str()));
+    fields.extend(before.as_ref().and_then(Value::as_object).cloned().unwrap_or_default());
+    Some(to_bytes(fields))
+}
+
+/// The status of an account that is to be deleted from `delete_date` on; `body` is what it was, if there was one.
+pub fn schedule(body: &[u8], now: Timestamp, delete_date: Timestamp) -> Vec<u8> {
+    let mut fields = unmarked(body);
+    decide(&mut fields, SCHEDULED, now, Some(delete_date));
+    to_bytes(fields)
+}
+
+/// The status of an account that stays.
+pub fn activate(body: &[u8], now: Timestamp) -> Vec<u8> {
+    let mut fields = unmarked(body);
+    decide(&mut fields, "active", now, None);
+    to_bytes(fields)
+}
+
+fn cloned((name, value): (&String, &Value)) -> (String, Value) {
+    (name.clone(), value.clone())
+}
+
+fn fields_of(body: &[u8]) -> Map<String, Value> {
+    serde_json::from_slice(body).unwrap_or_default()
+}
+
+fn unmarked(body: &[u8]) -> Map<String, Value> {
+    let mut fields = fields_of(body);
+    fields.retain(|name, _| name != "deletionId" && name != "before");
+    fields
+}
+
+fn decide(fields: &mut Map<String, Value>, word: &str, now: Timestamp, delete_date: Option<Timestamp>) {
+    fields.insert("accountStatus".to_owned(), word.into());
+    fields.insert("lastModified".to_owned(), iso_seconds(now).into());
+    match delete_date {
+        Some(date) => fields.insert("deleteDate".to_owned(), iso_seconds(date).into()),
+        None => fields.remove("deleteDate"),
     };
-    let now = iso_seconds(now);
-    status.insert("accountStatus".to_owned(), "scheduled_for_deletion".into());
-    status.insert("deleteDate".to_owned(), now.clone().into());
-    status.insert("lastModified".to_owned(), now.into());
-    Value::Object(status).to_string().into_bytes()
+}
+
+fn to_bytes(fields: Map<String, Value>) -> Vec<u8> {
+    Value::Object(fields).to_string().into_bytes()
+}
+
+/// Who marked these fields. An app that keeps fields it does not know leaves our id in what it writes, so it is a mark
+/// only while the fields that decide are as a mark writes them: scheduled, for the moment it was written.
+fn mark_in(fields: &Map<String, Value>) -> Option<DeletionId> {
+    let id = fields.get("deletionId")?.as_str().and_then(DeletionId::parse)?;
+    let is_ours =
+        fields.get("accountStatus")? == SCHEDULED && fields.get("deleteDate")? == fields.get("lastModified")?;
+    is_ours.then_some(id)
+}
+
+/// A status as a claim sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// What it says; under a mark, what it said before.
+    pub says: Result<Status, StatusFault>,
+    /// The deletion whose mark it bears.
+    pub mark: Option<DeletionId>,
+}
+
+/// Looks at a status.
+pub fn see(body: &[u8]) -> Seen {
+    let fields = fields_of(body);
+    match mark_in(&fields) {
+        None => Seen { says: read(body), mark: None },
+        mark => {
+            let before = fields.get("before").map(Value::to_string).unwrap_or_default();
+            Seen { says: read(before.as_bytes()), mark }
+        }
+    }
 }
 
 /// What a status says.
@@ -100,14 +193,61 @@ mod tests {
 
     use super::*;
 
+    fn deletion(number: u128) -> DeletionId {
+        DeletionId::new(uuid::Uuid::from_u128(number))
+    }
+
+    fn json(body: &[u8]) -> Value {
+        serde_json::from_slice(body).unwrap()
+    }
+
     #[test]
     fn marking_keeps_unknown_fields_and_writes_no_fractions() {
         let now: Timestamp = "2026-01-02T03:04:05.4Z".parse().unwrap();
-        let marked: Value =
-            serde_json::from_slice(&mark(br#"{"accountStatus":"active","theme":"dark"}"#, now)).unwrap();
-        assert_eq!(marked["accountStatus"], "scheduled_for_deletion");
-        assert_eq!(marked["deleteDate"], "2026-01-02T03:04:05Z");
-        assert_eq!(marked["theme"], "dark");
+        let marked = mark(br#"{"accountStatus":"active","theme":"dark"}"#, deletion(1), now).unwrap();
+        let fields = json(&marked);
+        assert_eq!(fields["accountStatus"], "scheduled_for_deletion");
+        assert_eq!(fields["deleteDate"], "2026-01-02T03:04:05Z");
+        assert_eq!(fields["theme"], "dark");
+        assert_eq!(mark(&marked, deletion(1), now), None, "once");
+    }
+
+    #[test]
+    fn a_mark_is_taken_back_to_the_letter() {
+        let before = json(scheduled(r#""2026-02-01T03:04:05Z""#).as_bytes());
+        let marked = mark(before.to_string().as_bytes(), deletion(1), Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(json(&unmark(&marked, deletion(1)).unwrap()), before);
+        assert_eq!(unmark(&marked, deletion(2)), None, "not by another deletion");
+        let again = mark(&marked, deletion(2), Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(json(&unmark(&again, deletion(2)).unwrap()), before, "the first word counts");
+    }
+
+    #[test]
+    fn a_claim_sees_through_its_mark_but_not_past_a_later_write() {
+        let (delete_date, now) = ("2026-02-01T03:04:05Z".parse().unwrap(), Timestamp::UNIX_EPOCH);
+        let marked = mark(scheduled(r#""2026-02-01T03:04:05Z""#).as_bytes(), deletion(1), now).unwrap();
+        let says = Ok(Status::Scheduled { delete_date });
+        assert_eq!(see(&marked), Seen { says, mark: Some(deletion(1)) });
+        // An app that keeps what it does not know.
+        let mut kept = json(&marked);
+        kept["accountStatus"] = "active".into();
+        assert_eq!(see(kept.to_string().as_bytes()), Seen { says: Ok(Status::Active), mark: None });
+        kept["accountStatus"] = "scheduled_for_deletion".into();
+        kept["deleteDate"] = "2026-02-01T03:04:05Z".into();
+        assert_eq!(see(kept.to_string().as_bytes()), Seen { says, mark: None });
+        assert!(see(&mark(b"rubbish", deletion(1), now).unwrap()).says.is_err());
+    }
+
+    #[test]
+    fn scheduling_and_staying_keep_what_the_app_wrote() {
+        let now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+        let date = "2026-02-01T03:04:05Z".parse().unwrap();
+        let scheduled = schedule(br#"{"accountStatus":"active","theme":"dark"}"#, now, date);
+        assert_eq!(read(&scheduled), Ok(Status::Scheduled { delete_date: date }));
+        assert_eq!(read(&schedule(b"", now, date)), Ok(Status::Scheduled { delete_date: date }), "none before");
+        let stays = activate(&mark(&scheduled, deletion(1), now).unwrap(), now);
+        let expected = r#"{"accountStatus":"active","lastModified":"2026-01-02T03:04:05Z","theme":"dark"}"#;
+        assert_eq!(json(&stays), json(expected.as_bytes()));
     }
 
     fn scheduled(delete_date: &str) -> String {
@@ -121,7 +261,8 @@ mod tests {
         assert_eq!(read(scheduled(r#""2026-02-01T03:04:05Z""#).as_bytes()), Ok(Status::Scheduled { delete_date }));
         assert_eq!(read(br#"{"accountStatus":"active","deleteDate":null,"new":{}}"#), Ok(Status::Active));
         let now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
-        assert_eq!(read(&mark(b"", now)), Ok(Status::Scheduled { delete_date: now }), "our own mark");
+        let marked = mark(b"", deletion(1), now).unwrap();
+        assert_eq!(read(&marked), Ok(Status::Scheduled { delete_date: now }), "our own mark");
     }
 
     #[test]
@@ -164,7 +305,7 @@ mod tests {
     #[test]
     fn a_malformed_status_is_replaced() {
         let now = Timestamp::UNIX_EPOCH;
-        let marked: Value = serde_json::from_slice(&mark(b"not json", now)).unwrap();
+        let marked: Value = serde_json::from_slice(&mark(b"not json", deletion(1), now).unwrap()).unwrap();
         assert_eq!(marked["accountStatus"], "scheduled_for_deletion");
     }
 }

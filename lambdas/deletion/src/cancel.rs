@@ -1,0 +1,75 @@
+//! `cancel`: the person stays. The record decides between a cancellation and a claim: whoever creates it has won.
+
+use domain::answer::{Answer, user_id};
+use domain::ids::AccountId;
+use domain::record::{Asked, Kind, Record, State};
+use domain::status::{Status, activate, see};
+use futures::FutureExt as _;
+use serde_json::json;
+
+use crate::answer::{body_of, of_record};
+use crate::check::{read_request, remove_request};
+use crate::entries::remove_as_read;
+use crate::holder::{Claim, Holder, New};
+use crate::schedule::{busy, older_entries};
+use crate::statuses::{change_all, statuses};
+use crate::{App, Stop, Turn};
+
+/// Takes a request back, or says that it is too late.
+pub async fn cancel(app: &App, account: AccountId, turn: &Turn) -> Result<Answer, Stop> {
+    let new = New { account, kind: Kind::Scheduled, asked: Asked::Now, confirmed: None, state: State::Cancelling };
+    match Holder::claim(app, new, turn.deadline).await? {
+        Claim::Ours(holder) => {
+            let was_asked = holder.while_renewing(take_back(app, &holder).boxed_local()).await?;
+            Ok(cancelled(&account, was_asked))
+        }
+        Claim::Theirs(record, got) if matches!(record.state, State::Scheduling | State::Cancelling) => {
+            busy(app, &record, &got, turn).await
+        }
+        Claim::Theirs(record, _) => Ok(too_late(&record)),
+    }
+}
+
+/// Status, entries, request; then the record goes. Each step may be repeated. Says whether there was anything to take
+/// back.
+pub async fn take_back(app: &App, holder: &Holder<'_>) -> Result<bool, Stop> {
+    let (account, deadline) = (holder.record().await.account_id, holder.deadline);
+    let before = statuses(app, &account, deadline).await?;
+    let entries = older_entries(app, &account, &before, deadline).await?;
+    let now = app.clock.now();
+    let change = |body: &[u8]| {
+        let is_scheduled = matches!(see(body).says, Ok(Status::Scheduled { .. }));
+        is_scheduled.then(|| activate(body, now))
+    };
+    let changed = change_all(app, &account, deadline, change).await?;
+    for (bucket, key, got) in &entries {
+        remove_as_read(app, *bucket, key, &got.etag, deadline).await?;
+    }
+    let request = read_request(app, &account, deadline).await?;
+    if let Some((_, etag)) = &request {
+        remove_request(app, &account, etag, deadline).await?;
+    }
+    holder.remove().await?;
+    Ok(changed > 0 || !entries.is_empty() || request.is_some())
+}
+
+fn cancelled(account: &AccountId, was_asked: bool) -> Answer {
+    let message = if was_asked { "the account stays" } else { "nothing was scheduled; the account stays" };
+    let body = json!({
+        "status": if was_asked { "cancelled" } else { "not_scheduled" },
+        "userId": user_id(account),
+        "state": "active",
+        "message": message,
+    });
+    Answer::new(200, &body)
+}
+
+/// A claim was there first.
+fn too_late(record: &Record) -> Answer {
+    if record.state.public_name() == "complete" {
+        return Answer::new(409, &body_of(record));
+    }
+    let mut answer = of_record(record);
+    answer.status_code = 409;
+    answer
+}

@@ -1,0 +1,233 @@
+//! One account of a scheduled run: met in a listing, judged, claimed and taken as far as the run gets.
+
+use std::rc::Rc;
+
+use domain::Timestamp;
+use domain::due::{FAR_OFF_SECONDS, grace_end};
+use domain::entry::{EntryFault, EntryKey, KeyFault};
+use domain::ids::AccountId;
+use domain::record::{Asked, Kind, Record, State};
+use domain::request::Request;
+use domain::tally::SetDigest;
+use domain::verdict::{Reason, Verdict};
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::Stop;
+use crate::answer::body_of;
+use crate::check::{Question, Released, look, read_request, withdraw};
+use crate::due::Asking;
+use crate::entries::{ListedEntry, asks, read_entry};
+use crate::holder::{Claim, Holder, New};
+use crate::life::{End, advance};
+use crate::scheduled::Progress;
+
+/// What a listing led to.
+pub enum Met {
+    /// Nothing that is due.
+    Nothing,
+    /// An entry for a day that no phone with a sound clock would name.
+    FarOff,
+    /// Something that cannot be read as a request.
+    Malformed(Line),
+    /// A request whose time has come.
+    Due(Box<DueRequest>),
+}
+
+/// A request whose time has come.
+pub struct DueRequest {
+    account: AccountId,
+    kind: Kind,
+    asked: Asked,
+    confirmed: Option<SetDigest>,
+    needs_a_person: bool,
+    /// Seconds since it became due.
+    pub overdue_seconds: u64,
+}
+
+/// What became of it in this run.
+pub enum Fate {
+    /// Another run has it, or it is not to be acted on yet.
+    Elsewhere,
+    /// The run stopped claiming before its turn came.
+    Remaining,
+    /// Claimed; a planned one is told with its job.
+    Claimed(Option<Line>),
+    /// The person stays.
+    Cancelled(Line),
+    /// A person has to look.
+    Quarantined(Line),
+    /// A person has to confirm it.
+    Unconfirmed(Line),
+    /// Nothing to be done.
+    Told(Line),
+}
+
+/// A line of a run's answer. Answers may name accounts, as they always did; logs may not.
+pub struct Line(pub Value);
+
+impl Line {
+    fn new(account: &AccountId, status: &str, message: &str) -> Self {
+        Self(json!({ "userId": account.canonical(), "status": status, "message": message }))
+    }
+
+    /// What a record says.
+    pub fn of_record(record: &Record) -> Self {
+        Self(serde_json::to_value(body_of(record)).expect("bodies are plain JSON"))
+    }
+}
+
+/// Looks at what was listed, and reads it if its time can have come.
+pub async fn meet(run: &Progress<'_>, asking: Asking) -> Result<Met, Stop> {
+    match asking {
+        Asking::Request(request) => Ok(meet_request(run, &request)),
+        Asking::Entry(listed) => meet_entry(run, &listed).await,
+    }
+}
+
+fn meet_request(run: &Progress<'_>, request: &Request) -> Met {
+    let now = run.turn.now(run.app);
+    if now < request.not_before {
+        return Met::Nothing;
+    }
+    Met::Due(Box::new(DueRequest {
+        account: request.account_id,
+        kind: request.kind,
+        asked: request.asked(),
+        confirmed: request.confirmed,
+        needs_a_person: request.needs_a_person(),
+        overdue_seconds: seconds_between(request.not_before, now),
+    }))
+}
+
+fn seconds_between(due: Timestamp, now: Timestamp) -> u64 {
+    u64::try_from(now.as_second() - due.as_second()).unwrap_or_default()
+}
+
+async fn meet_entry(run: &Progress<'_>, listed: &ListedEntry) -> Result<Met, Stop> {
+    let (app, now, deadline) = (run.app, run.turn.now(run.app), run.turn.deadline);
+    let key = match EntryKey::parse(&app.settings.schedule_prefix, &listed.key) {
+        Ok(key) => key,
+        Err(KeyFault::Folder) => return Ok(Met::Nothing),
+        Err(fault) => return Ok(malformed(fault.into())),
+    };
+    let grace_end = grace_end(listed.modified, app.settings.grace_seconds);
+    if key.day() > utc_day(now) {
+        let is_far_off = key.day() > utc_day(later(grace_end, i64::from(FAR_OFF_SECONDS)));
+        return Ok(if is_far_off { Met::FarOff } else { Met::Nothing });
+    }
+    if now < grace_end {
+        return Ok(Met::Nothing);
+    }
+    let account = key.account();
+    if read_request(app, &account, deadline).await?.is_some() {
+        // The request decides, and is met by itself.
+        return Ok(Met::Nothing);
+    }
+    let Some(got) = read_entry(app, listed.bucket, &listed.key, deadline).await? else { return Ok(Met::Nothing) };
+    let due = match asks(app, &listed.key, &got) {
+        Ok(due) => due,
+        Err(fault) => return Ok(Met::Malformed(Line::new(&account, "quarantined", &Reason::from(fault).to_string()))),
+    };
+    let due_at = due.due_at(app.settings.grace_seconds);
+    if now < due_at {
+        return Ok(Met::Nothing);
+    }
+    let bucket = app.buckets.photos[listed.bucket].name.clone();
+    Ok(Met::Due(Box::new(DueRequest {
+        account,
+        kind: Kind::Scheduled,
+        asked: Asked::Entry { bucket, key: listed.key.clone(), etag: got.etag },
+        confirmed: None,
+        needs_a_person: false,
+        overdue_seconds: seconds_between(due_at, now),
+    })))
+}
+
+/// An entry without a readable account: the answer can only say that it is there.
+fn malformed(fault: EntryFault) -> Met {
+    Met::Malformed(Line(json!({ "userId": null, "status": "quarantined", "message": Reason::from(fault).to_string() })))
+}
+
+fn utc_day(at: Timestamp) -> jiff::civil::Date {
+    TimeZone::UTC.to_datetime(at).date()
+}
+
+fn later(at: Timestamp, seconds: i64) -> Timestamp {
+    at.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
+}
+
+/// Judges a request that is due, and claims its account if nothing stands against it.
+pub async fn act(run: &Progress<'_>, due: Box<DueRequest>) -> Result<Fate, Stop> {
+    if Instant::now() >= run.claims_until {
+        return Ok(Fate::Remaining);
+    }
+    let (app, now) = (run.app, run.turn.now(run.app));
+    let DueRequest { account, asked, confirmed, .. } = &*due;
+    let question = Question { account, asked, confirmed: confirmed.is_some(), deletion: None };
+    let verdict = look(app, question, now, run.turn.deadline).await?.verdict;
+    match verdict {
+        Verdict::NotYet { .. } => Ok(Fate::Elsewhere),
+        Verdict::Quarantine(reason) => Ok(Fate::Quarantined(quarantined(account, reason))),
+        Verdict::Cancelled | Verdict::NothingLeft => settle(run, &due, verdict).await,
+        Verdict::Proceed if due.needs_a_person => Ok(Fate::Unconfirmed(unconfirmed(account))),
+        Verdict::Proceed if run.dry_run => Ok(Fate::Told(Line::new(account, "due", "would be claimed"))),
+        Verdict::Proceed => claim(run, &due).await,
+    }
+}
+
+fn quarantined(account: &AccountId, reason: Reason) -> Line {
+    Line::new(account, "quarantined", &reason.to_string())
+}
+
+fn unconfirmed(account: &AccountId) -> Line {
+    Line::new(account, "unconfirmed", "more than may be erased unseen, or changed since; a person has to confirm it")
+}
+
+/// Removes what asks for an erasure that is not to be.
+async fn settle(run: &Progress<'_>, due: &DueRequest, verdict: Verdict) -> Result<Fate, Stop> {
+    if !run.dry_run {
+        withdraw(run.app, &due.account, &due.asked, run.turn.deadline).await?;
+    }
+    Ok(match verdict {
+        Verdict::NothingLeft => Fate::Told(Line::new(&due.account, "completed", "there was nothing to erase")),
+        _ => Fate::Cancelled(Line::new(&due.account, "cancelled", "the account stays")),
+    })
+}
+
+async fn claim(run: &Progress<'_>, due: &DueRequest) -> Result<Fate, Stop> {
+    if !run.budget.take().await? {
+        return Ok(Fate::Remaining);
+    }
+    let DueRequest { account, kind, asked, confirmed, .. } = due;
+    let new =
+        New { account: *account, kind: *kind, asked: asked.clone(), confirmed: *confirmed, state: State::Claiming };
+    let holder = match Holder::claim(run.app, new, run.turn.deadline).await? {
+        Claim::Ours(holder) => Rc::from(holder),
+        Claim::Theirs(..) => return Ok(Fate::Elsewhere),
+    };
+    match advance(run.app, &holder, None, &[], &run.turn).await? {
+        End::Released(released) => Ok(fate(account, released)),
+        End::Stands => Ok(Fate::Claimed(stands(run, holder).await)),
+    }
+}
+
+async fn stands<'a>(run: &Progress<'a>, holder: Rc<Holder<'a>>) -> Option<Line> {
+    let record = holder.record().await;
+    if matches!(record.state, State::Planned { .. }) {
+        run.planned.borrow_mut().push(holder);
+        return None;
+    }
+    Some(Line::of_record(&record))
+}
+
+fn fate(account: &AccountId, released: Released) -> Fate {
+    match released {
+        Released::Cancelled => Fate::Cancelled(Line::new(account, "cancelled", "the account stays")),
+        Released::NotYet => Fate::Elsewhere,
+        Released::Quarantined(reason) => Fate::Quarantined(quarantined(account, reason)),
+        Released::NothingLeft => Fate::Told(Line::new(account, "completed", "there was nothing to erase")),
+        Released::TooLarge { .. } => Fate::Unconfirmed(unconfirmed(account)),
+    }
+}
