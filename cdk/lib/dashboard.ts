@@ -1,7 +1,7 @@
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
 import { Environment } from './environment';
-import { Metrics } from './metrics';
+import { Metrics, OwnMetric } from './metrics';
 
 export interface DashboardProps {
   readonly environment: Environment;
@@ -37,6 +37,21 @@ export class Dashboard extends Construct {
         metrics.own('Duration', cloudwatch.Stats.p(50)),
         metrics.own('Duration', cloudwatch.Stats.p(99)),
       ]),
+    );
+    const atMost = (name: OwnMetric) => metrics.own(name, cloudwatch.Stats.MAXIMUM);
+    dashboard.addWidgets(
+      graph(
+        'Scheduled runs',
+        [atMost('Due'), metrics.own('Claimed'), metrics.own('Cancelled'), atMost('Quarantined'), atMost('Remaining')],
+        [atMost('OldestOverdueSeconds')],
+      ),
+      graph('Runs, and what is odd', [
+        metrics.own('ScheduledRuns'),
+        metrics.own('CapReached'),
+        metrics.own('LateActive'),
+        atMost('FarOff'),
+      ]),
+      graph('Waiting for reconcile', [atMost('RecordsFailed'), atMost('RecordsHeld')]),
     );
     dashboard.addWidgets(
       graph('S3', [metrics.own('Retries'), metrics.own('Throttles')]),

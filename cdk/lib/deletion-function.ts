@@ -39,7 +39,7 @@ export class DeletionFunction extends PrebuiltFunction {
         { sid: 'SendDeadLetters', actions: ['sqs:SendMessage'], resources: [deadLetters.queueArn] },
       ],
     });
-    // Events of the reconcile rule, of the job-status rule, and those the function sends itself.
+    // Events of the daily, reconcile and job-status rules, and those the function sends itself.
     new lambda.CfnEventInvokeConfig(this, 'AsyncInvoke', {
       functionName: this.function.functionName,
       qualifier: '$LATEST',

@@ -1,10 +1,16 @@
 import { Environment, manifestBucketName } from './environment';
 import { Grant, ownedBy } from './grants';
 import { accountKeys, bucketArn, entryKeys, mappingKeys, objectArns, OWN, STATUS_KEYS } from './keys';
+import { NOTICE_SOURCE, noticeBusArn } from './notice-bus';
 
 /** What the deletion function may do; each action is one that `lambdas/aws` calls. */
 export function deletionGrants(environment: Environment, batchRoleArn: string): Grant[] {
-  return [...inPhotoBuckets(environment), ...inManifestBucket(environment), ...aboutJobs(environment, batchRoleArn)];
+  return [
+    ...inPhotoBuckets(environment),
+    ...inManifestBucket(environment),
+    ...aboutJobs(environment, batchRoleArn),
+    sendNotices(environment),
+  ];
 }
 
 const LOCKS = ['s3:GetObjectRetention', 's3:GetObjectLegalHold'];
@@ -14,7 +20,7 @@ function inPhotoBuckets(environment: Environment): Grant[] {
   const arns = buckets.map(bucketArn);
   const owned = ownedBy(environment.awsAccount);
   const listed = [...accountKeys(environment), ...mappingKeys(environment), ...entryKeys(environment)];
-  // A replica's status is S3's copy: it is erased, but never read or marked.
+  // What a replica holds is S3's copy: it is erased, but a status there is never marked, and no entry written.
   const written = buckets.filter((bucket) => bucket.role !== 'replica');
   return [
     {
@@ -43,7 +49,10 @@ function inPhotoBuckets(environment: Environment): Grant[] {
       sid: 'TellAbsentFromForbidden',
       actions: ['s3:ListBucket'],
       resources: arns,
-      conditions: { ...owned, StringLikeIfExists: { 's3:prefix': [...mappingKeys(environment), STATUS_KEYS] } },
+      conditions: {
+        ...owned,
+        StringLikeIfExists: { 's3:prefix': [...mappingKeys(environment), STATUS_KEYS, ...entryKeys(environment)] },
+      },
     },
     {
       sid: 'EraseAccounts',
@@ -81,6 +90,13 @@ function inPhotoBuckets(environment: Environment): Grant[] {
       conditions: owned,
       wildcard: 'Entries lie under their date, which is any.',
     },
+    {
+      sid: 'WriteScheduleEntries',
+      actions: ['s3:PutObject'],
+      resources: objectArns(written, entryKeys(environment)),
+      conditions: owned,
+      wildcard: 'An entry lies under its date, and any account may be scheduled.',
+    },
   ];
 }
 
@@ -93,7 +109,7 @@ function inManifestBucket(environment: Environment): Grant[] {
       prefixes.map((prefix) => `${prefix}*`),
     );
   const wildcard = 'These are objects of the service itself, named by random ids.';
-  const { records, runs, jobs, receipts, pages, manifests, outcomes, reports } = OWN;
+  const { records, requests, runs, days, jobs, receipts, pages, manifests, outcomes, reports } = OWN;
   return [
     {
       // "IfExists" for the reason given at TellAbsentFromForbidden.
@@ -105,14 +121,14 @@ function inManifestBucket(environment: Environment): Grant[] {
     {
       sid: 'ReadOwn',
       actions: ['s3:GetObject'],
-      resources: keys(records, runs, jobs, receipts, pages, outcomes, reports),
+      resources: keys(records, requests, runs, days, jobs, receipts, pages, outcomes, reports),
       conditions: owned,
       wildcard,
     },
     {
       sid: 'WriteOwn',
       actions: ['s3:PutObject'],
-      resources: keys(records, runs, jobs, receipts, pages, manifests),
+      resources: keys(records, requests, runs, days, jobs, receipts, pages, manifests),
       conditions: owned,
       wildcard,
     },
@@ -120,7 +136,7 @@ function inManifestBucket(environment: Environment): Grant[] {
       // Receipts, runs and the pointers of jobs stay for good.
       sid: 'RemoveRecords',
       actions: ['s3:DeleteObject'],
-      resources: keys(records),
+      resources: keys(records, requests),
       conditions: owned,
       wildcard,
     },
@@ -171,4 +187,15 @@ function aboutJobs(environment: Environment, batchRoleArn: string): Grant[] {
       resources: [`arn:aws:lambda:${region}:${awsAccount}:function:${functions.deletion}`],
     },
   ];
+}
+
+function sendNotices(environment: Environment): Grant {
+  return {
+    sid: 'SendNotices',
+    actions: ['events:PutEvents'],
+    resources: [noticeBusArn(environment)],
+    // Every event of PutEvents has a source, so "IfExists" takes nothing away on AWS; the emulator of the rehearsal does
+    // not know the key.
+    conditions: { StringEqualsIfExists: { 'events:source': NOTICE_SOURCE } },
+  };
 }

@@ -68,6 +68,11 @@ export function manifestBucketName(environment: Environment): string {
   return `photolala-deletion-${environment.name}-${environment.awsAccount}`;
 }
 
+/** The bus that the service sends its notices to. */
+export function noticeBusName(environment: Environment): string {
+  return `photolala-deletion-${environment.name}`;
+}
+
 /** Reads the environment, and all others beside it, since no two may share a bucket. */
 export function loadEnvironment(folder: string, name: string): Environment {
   const files = readFiles(folder);

@@ -3,7 +3,9 @@ import { Environment, PhotoBucket } from './environment';
 /** Where the service keeps its own objects in the manifest bucket, as `lambdas/domain/src/layout.rs` names them. */
 export const OWN = {
   records: 'records/',
+  requests: 'requests/',
   runs: 'runs/',
+  days: 'days/',
   jobs: 'jobs/',
   receipts: 'receipts/',
   pages: 'pages/',

@@ -12,8 +12,8 @@ export interface ManifestBucketProps {
 const LEFTOVER_DAYS = 30;
 
 /**
- * The service's own bucket. Records and receipts stay until the service removes them; pages, manifests, outcomes and
- * reports, which it removes at the end of a deletion, go after 30 days whatever happens.
+ * The service's own bucket. Records, requests and receipts stay until the service removes them; pages, manifests, outcomes and
+ * reports, which it removes at the end of a deletion, go after 30 days whatever happens, and so do the days' counts.
  */
 export class ManifestBucket extends Construct {
   readonly bucket: s3.Bucket;
@@ -33,7 +33,7 @@ export class ManifestBucket extends Construct {
       // Kept, except where its own creation is rolled back: a bucket left behind would stand in the way of the next try.
       removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
       lifecycleRules: [
-        ...[OWN.pages, OWN.manifests, OWN.outcomes, OWN.reports].map(leftovers),
+        ...[OWN.pages, OWN.manifests, OWN.outcomes, OWN.reports, OWN.days].map(leftovers),
         { id: 'unfinished-uploads', abortIncompleteMultipartUploadAfter: Duration.days(1) },
       ],
     });

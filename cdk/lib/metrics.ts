@@ -15,7 +15,19 @@ export type OwnMetric =
   | 'Retries'
   | 'Throttles'
   | 'Duration'
-  | 'EraserRefusals';
+  | 'EraserRefusals'
+  | 'RecordsFailed'
+  | 'RecordsHeld'
+  | 'ScheduledRuns'
+  | 'Due'
+  | 'Claimed'
+  | 'Cancelled'
+  | 'Quarantined'
+  | 'Remaining'
+  | 'OldestOverdueSeconds'
+  | 'CapReached'
+  | 'LateActive'
+  | 'FarOff';
 
 /**
  * The metrics of an environment, by the names AWS and the functions give them. None has a label: the CDK would write an

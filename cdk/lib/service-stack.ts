@@ -3,11 +3,13 @@ import { Construct } from 'constructs';
 import { AlarmTopic } from './alarm-topic';
 import { Alarms } from './alarms';
 import { BatchRole } from './batch-role';
+import { DailyRule } from './daily-rule';
 import { Dashboard } from './dashboard';
 import { DeadLetterQueue } from './dead-letter-queue';
 import { DeletionFunction } from './deletion-function';
 import { Environment } from './environment';
 import { EraserFunction } from './eraser-function';
+import { FunctionUrl } from './function-url';
 import { JobStatusRule } from './job-status-rule';
 import { ReconcileRule } from './reconcile-rule';
 
@@ -33,7 +35,9 @@ export class ServiceStack extends Stack {
       batchRoleArn: batchRole.role.roleArn,
       deadLetters,
     });
-    const { rule } = new ReconcileRule(this, 'Reconcile', { deletion: deletion.function, deadLetters });
+    const reconcile = new ReconcileRule(this, 'Reconcile', { deletion: deletion.function, deadLetters });
+    const daily = new DailyRule(this, 'Daily', { environment, deletion: deletion.function, deadLetters });
+    const { url } = new FunctionUrl(this, 'Url', { environment, deletion: deletion.function });
     if (environment.jobStatusRule) {
       new JobStatusRule(this, 'JobStatus', { deletion: deletion.function, deadLetters });
     }
@@ -52,7 +56,9 @@ export class ServiceStack extends Stack {
       DeletionRoleArn: deletion.role.roleArn,
       EraserRoleArn: eraser.role.roleArn,
       BatchRoleArn: batchRole.role.roleArn,
-      ReconcileRuleName: rule.ruleName,
+      ReconcileRuleName: reconcile.rule.ruleName,
+      DailyRuleName: daily.rule.ruleName,
+      FunctionUrl: url,
       DeadLetterQueueUrl: deadLetters.queueUrl,
       AlarmTopicArn: topic.topicArn,
       DashboardUrl: `https://${environment.region}.console.aws.amazon.com/cloudwatch/home#dashboards:name=${dashboard.name}`,

@@ -1,4 +1,4 @@
-import { Environment, manifestBucketName } from './environment';
+import { Environment, manifestBucketName, noticeBusName } from './environment';
 
 /** Erasers that share the pace where the environment reserves no concurrency. */
 const ASSUMED_ERASERS = 4;
@@ -13,10 +13,17 @@ export function deletionVariables(
     ...sharedVariables(environment),
     MAPPING_PREFIXES: environment.mappingPrefixes.join(','),
     SCHEDULE_PREFIX: environment.schedulePrefix,
+    GRACE_SECONDS: String(environment.graceSeconds),
+    CONFIRM_SECONDS: String(environment.confirmSeconds),
     SETTLE_SECONDS: String(environment.settleSeconds),
     IMMEDIATE_MODE: environment.immediateMode,
     DELETION_THRESHOLD: String(environment.deletionThreshold),
     PACE_KEYS_PER_SECOND: String(environment.paceKeysPerSecond),
+    ACCOUNTS_PER_RUN: String(environment.caps.accountsPerRun),
+    ACCOUNTS_PER_DAY: String(environment.caps.accountsPerDay),
+    VERSIONS_PER_ACCOUNT: String(environment.caps.versionsPerAccount),
+    APP_ROLE: environment.appRole,
+    NOTICE_BUS: noticeBusName(environment),
     ERASER_FUNCTION_ARN: eraserArn,
     BATCH_ROLE_ARN: batchRoleArn,
     OTHER_STORES: environment.otherStores.join(','),

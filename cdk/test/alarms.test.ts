@@ -5,9 +5,14 @@ import { environment } from './variants';
 
 const service = () => synthesized('production').service;
 const alarms = () => resources(service(), 'AWS::CloudWatch::Alarm').map((alarm) => alarm.Properties);
+const sourcesIn = (folder: string) =>
+  readdirSync(join(ROOT, 'lambdas', folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.rs'))
+    .map((file) => `${folder}/${file}`);
 const rust = (file: string) => readFileSync(join(ROOT, 'lambdas', file), 'utf8');
 const dashboard = () => JSON.parse(only(service(), 'AWS::CloudWatch::Dashboard').Properties.DashboardBody);
 const PREFIX = 'photolala-deletion-production-';
+const alarmNamed = (page: string) => alarms().find((alarm) => alarm.AlarmName === `${PREFIX}${page}`)!;
 
 test('every alarm has its page in the runbook, and every page its alarm', () => {
   const runbook = readFileSync(join(ROOT, 'cdk/RUNBOOK.md'), 'utf8');
@@ -34,7 +39,9 @@ test('the description of an alarm says which page to read', () => {
 
 test('what must not happen at all is told the first time', () => {
   const sudden = alarms().filter((alarm) => alarm.Threshold === 1 && alarm.EvaluationPeriods === 1);
+  expect(new Set(sudden.map((alarm) => alarm.ComparisonOperator))).toEqual(new Set(['GreaterThanOrEqualToThreshold']));
   expect(sudden.map((alarm) => alarm.AlarmName.replace(PREFIX, '')).sort()).toEqual([
+    'caps',
     'dead-letters',
     'deletion-function-errors',
     'deletion-function-throttled',
@@ -43,39 +50,72 @@ test('what must not happen at all is told the first time', () => {
     'eraser-function-errors',
     'eraser-refusals',
     'failed-requests',
+    'far-off',
+    'late-active',
+    'quarantined',
   ]);
-  expect(new Set(alarms().map((alarm) => alarm.ComparisonOperator))).toEqual(
-    new Set(['GreaterThanOrEqualToThreshold']),
-  );
 });
 
-test('every alarm is told to the topic, and silence is no alarm', () => {
+test('every alarm is told to the topic, and silence is an alarm of the scheduled run only', () => {
   const topic = onlyId(service(), 'AWS::SNS::Topic');
   for (const alarm of alarms()) {
-    expect(alarm).toMatchObject({ AlarmActions: [{ Ref: topic }], TreatMissingData: 'notBreaching' });
+    expect(alarm.AlarmActions).toEqual([{ Ref: topic }]);
+  }
+  const breaching = alarms().filter((alarm) => alarm.TreatMissingData !== 'notBreaching');
+  expect(breaching.map((alarm) => [alarm.AlarmName, alarm.TreatMissingData])).toEqual([
+    [`${PREFIX}no-scheduled-run`, 'breaching'],
+  ]);
+});
+
+test('26 hours without a scheduled run are an alarm, within what CloudWatch can look back', () => {
+  const silent = alarmNamed('no-scheduled-run');
+  expect(silent).toMatchObject({ Threshold: 1, ComparisonOperator: 'LessThanThreshold', Statistic: 'Sum' });
+  expect(silent.DatapointsToAlarm ?? silent.EvaluationPeriods).toBe(silent.EvaluationPeriods);
+  expect(silent.Period * silent.EvaluationPeriods).toBe(26 * 3600);
+  for (const { Period, EvaluationPeriods } of alarms()) {
+    expect(Period * EvaluationPeriods).toBeLessThanOrEqual(Period < 3600 ? 86_400 : 604_800);
   }
 });
 
-test('failed and held deletions stand as an alarm until they are tried again', () => {
-  const seconds = /const AGAIN_SECONDS: i64 = ([\d_]+);/
-    .exec(rust('deletion/src/reconcile.rs'))![1]!
-    .replaceAll('_', '');
-  for (const name of ['deletions-failed', 'deletions-held']) {
-    expect(alarms().find((alarm) => alarm.AlarmName === `${PREFIX}${name}`)!.Period).toBe(Number(seconds));
+test('what a scheduled run found stands until the next; a day late is overdue', () => {
+  const found = ['overdue', 'quarantined', 'caps', 'far-off'].map(alarmNamed);
+  expect(found.map((alarm) => [alarm.MetricName, alarm.Statistic, alarm.Period, alarm.Threshold])).toEqual([
+    ['OldestOverdueSeconds', 'Maximum', 86_400, 86_400],
+    ['Quarantined', 'Maximum', 86_400, 1],
+    ['CapReached', 'Sum', 86_400, 1],
+    ['FarOff', 'Maximum', 86_400, 1],
+  ]);
+});
+
+test('failed and held deletions stand as an alarm while reconcile finds one, and clear after', () => {
+  const schedules = resources(service(), 'AWS::Events::Rule').map((rule) => rule.Properties.ScheduleExpression);
+  expect(schedules).toContain('rate(5 minutes)');
+  for (const [name, metric] of [
+    ['deletions-failed', 'RecordsFailed'],
+    ['deletions-held', 'RecordsHeld'],
+  ] as const) {
+    const { MetricName, Statistic, Period, EvaluationPeriods } = alarmNamed(name);
+    expect([MetricName, Statistic, EvaluationPeriods]).toEqual([metric, 'Maximum', 1]);
+    // One reconcile that is late or fails does not clear it.
+    expect(Period).toBe(3 * 5 * 60);
   }
 });
 
 test('alarms and dashboard speak of metrics that the functions emit, in their namespace', () => {
-  const sources = ['deletion/src', 'eraser/src']
-    .flatMap((folder) => readdirSync(join(ROOT, 'lambdas', folder)).map((file) => rust(`${folder}/${file}`)))
-    .join();
+  const sources = ['deletion/src', 'eraser/src'].flatMap((folder) => sourcesIn(folder).map(rust)).join();
   const emitted = new Set([...sources.matchAll(/\("(\w+)", Unit::/g)].map((match) => match[1]!));
   const namespace = /NAMESPACE: &str = "(.+)"/.exec(rust('aws/src/metrics.rs'))![1]!;
   const own = alarms().filter((alarm) => alarm.Namespace === namespace);
   expect(own.map((alarm) => alarm.MetricName).sort()).toEqual([
-    'DeletionsFailed',
-    'DeletionsHeld',
+    'CapReached',
     'EraserRefusals',
+    'FarOff',
+    'LateActive',
+    'OldestOverdueSeconds',
+    'Quarantined',
+    'RecordsFailed',
+    'RecordsHeld',
+    'ScheduledRuns',
     'Throttles',
   ]);
   const body = dashboard();
@@ -96,7 +136,7 @@ test('failed requests are counted by what the deletion function logs', () => {
   expect(rust('deletion/src/handler.rs')).toContain(`tracing::error!(reason = %stop, "${message}")`);
   const [{ MetricName, MetricNamespace, MetricValue }] = filter.MetricTransformations;
   expect([MetricName, MetricNamespace, MetricValue]).toEqual(['RequestsFailed', 'Photolala/Deletion/production', '1']);
-  const alarm = alarms().find((a) => a.AlarmName === `${PREFIX}failed-requests`)!;
+  const alarm = alarmNamed('failed-requests');
   expect([alarm.MetricName, alarm.Namespace]).toEqual([MetricName, MetricNamespace]);
 });
 

@@ -1,4 +1,4 @@
-import { only, onlyId, synthesized } from './support';
+import { entries, only, synthesized } from './support';
 
 const service = () => synthesized('production').service;
 
@@ -15,12 +15,13 @@ test('the queue is spoken to by TLS only, and written to by the rules of this se
   const denied = statements.filter((s) => s.Effect === 'Deny');
   expect(denied.map((s) => [s.Action, s.Condition])).toEqual([['sqs:*', { Bool: { 'aws:SecureTransport': 'false' } }]]);
   const allowed = statements.filter((s) => s.Effect === 'Allow');
-  const rule = onlyId(service(), 'AWS::Events::Rule');
-  expect(allowed.map((s) => [s.Principal, s.Action, s.Condition])).toEqual([
-    [
+  const rules = entries(service(), 'AWS::Events::Rule').map(([rule]) => rule);
+  expect(rules).toHaveLength(2);
+  expect(allowed.map((s) => [s.Principal, s.Action, s.Condition])).toEqual(
+    rules.map((rule) => [
       { Service: 'events.amazonaws.com' },
       'sqs:SendMessage',
       { ArnEquals: { 'aws:SourceArn': { 'Fn::GetAtt': [rule, 'Arn'] } } },
-    ],
-  ]);
+    ]),
+  );
 });

@@ -1,6 +1,7 @@
 import { may, statementsOf } from './iam';
 import { functionNamed, only, onlyId, roleNamed, synthesized } from './support';
 import { environment, REPLICA } from './variants';
+import { OWN } from '../lib/keys';
 import { deletionVariables } from '../lib/variables';
 
 const NAME = 'photolala-deletion-production';
@@ -75,11 +76,12 @@ test('it may read no photo: of a photo bucket only statuses, mappings and entrie
   expect(can('s3:GetObject', `${PROD}/users/${ID}/status.json`)).toBe(true);
 });
 
-test('of a photo bucket it may write only a mark into a status, and a mapping put back', () => {
+test('of a photo bucket it may write only statuses, mappings put back, and schedule entries', () => {
   const writes = (key: string) => can('s3:PutObject', `${PROD}/${key}`);
   expect(writes(`users/${ID}/status.json`)).toBe(true);
   expect(writes('identities/apple:1')).toBe(true);
-  for (const key of [`photos/${ID}/x`, `users/${ID}/profile.json`, 'scheduled-deletions/2026-01-01/x.json', 'x']) {
+  expect(writes(`scheduled-deletions/2026-01-01/${ID}.json`)).toBe(true);
+  for (const key of [`photos/${ID}/x`, `users/${ID}/profile.json`, 'scheduled-deletions', 'x']) {
     expect([key, writes(key)]).toEqual([key, false]);
   }
 });
@@ -113,21 +115,43 @@ test('it may read and mark statuses of primary and legacy buckets, never of a re
   ).toBe(true);
 });
 
-test('in the manifest bucket each prefix has its own rights, and a receipt cannot be removed', () => {
-  const able = (action: string) =>
-    ['records', 'runs', 'jobs', 'receipts', 'pages', 'manifests', 'outcomes', 'reports'].filter((p) =>
-      can(action, `${MANIFEST}/${p}/x`),
+test('it may write entries into primary and legacy buckets, and from a replica only remove them', () => {
+  const other = statementsOf(synthesized('replicated').service, NAME);
+  const does = (action: string) =>
+    ['photolala-prod', 'photolala', REPLICA.name].filter((bucket) =>
+      may(other, { action, resource: `arn:aws:s3:::${bucket}/scheduled-deletions/2026-01-01/${ID}.json` }),
     );
-  expect(able('s3:GetObject')).toEqual(['records', 'runs', 'jobs', 'receipts', 'pages', 'outcomes', 'reports']);
-  expect(able('s3:PutObject')).toEqual(['records', 'runs', 'jobs', 'receipts', 'pages', 'manifests']);
-  expect(able('s3:DeleteObject')).toEqual(['records', 'pages', 'manifests', 'outcomes', 'reports']);
+  expect(does('s3:PutObject')).toEqual(['photolala-prod', 'photolala']);
+  expect(does('s3:DeleteObjectVersion')).toEqual(['photolala-prod', 'photolala', REPLICA.name]);
+});
+
+test('it reaches neither bucket of another environment: not the manifests, not the photos', () => {
+  for (const bucket of ['photolala-stage', 'photolala-deletion-staging-000000000000']) {
+    for (const key of ['scheduled-deletions/2026-01-01/x.json', `users/${ID}/status.json`, 'records/x', 'days/x']) {
+      for (const action of ['s3:GetObject', 's3:PutObject', 's3:DeleteObject']) {
+        const resource = `arn:aws:s3:::${bucket}/${key}`;
+        expect([action, resource, can(action, resource)]).toEqual([action, resource, false]);
+      }
+    }
+  }
+});
+
+test('in the manifest bucket each prefix has its own rights, and a receipt cannot be removed', () => {
+  const able = (action: string) => Object.keys(OWN).filter((p) => can(action, `${MANIFEST}/${p}/x`));
+  const kept = ['records', 'requests', 'runs', 'days', 'jobs', 'receipts'];
+  expect(able('s3:GetObject')).toEqual([...kept, 'pages', 'outcomes', 'reports']);
+  expect(able('s3:PutObject')).toEqual([...kept, 'pages', 'manifests']);
+  expect(able('s3:DeleteObject')).toEqual(['records', 'requests', 'pages', 'manifests', 'outcomes', 'reports']);
   expect(able('s3:DeleteObjectVersion')).toEqual(['pages', 'manifests', 'outcomes', 'reports']);
 });
 
 test('it can tell an absent object from a forbidden one', () => {
   expect(can('s3:ListBucket', PROD)).toBe(true);
   expect(can('s3:ListBucket', MANIFEST)).toBe(true);
-  expect(can('s3:ListBucket', PROD, { 's3:prefix': `photos/${ID}/` })).toBe(false);
+  const lists = (prefix: string) => can('s3:ListBucket', PROD, { 's3:prefix': prefix });
+  const status = `users/${ID}/status.json`;
+  const entry = `scheduled-deletions/2026-01-01/${ID}.json`;
+  expect([status, entry, 'emails/x', `photos/${ID}/`, ''].filter(lists)).toEqual([status, entry, 'emails/x']);
 });
 
 test('it may create jobs that invoke a function, in its region only', () => {
@@ -164,6 +188,7 @@ test('its policy fits into the 10,240 characters of a role, with a third bucket 
 test('the deletion function may do nothing but what its code calls', () => {
   const actions = statements().flatMap((s) => s.Action);
   expect([...new Set(actions)].sort()).toEqual([
+    'events:PutEvents',
     'iam:PassRole',
     'lambda:InvokeFunction',
     'logs:CreateLogStream',

@@ -1,6 +1,7 @@
 import { may, statementsOf } from './iam';
 import { functionNamed, only, onlyId, resources, roleNamed, synthesized } from './support';
 import { environment } from './variants';
+import { OWN } from '../lib/keys';
 import { eraserVariables } from '../lib/variables';
 
 const NAME = 'photolala-eraser-production';
@@ -94,10 +95,7 @@ test('the eraser may not read a photo, nor list a photo bucket', () => {
 });
 
 test('of the manifest bucket the eraser may read pages and records, and write outcomes', () => {
-  const able = (action: string) =>
-    ['records', 'runs', 'jobs', 'receipts', 'pages', 'manifests', 'outcomes', 'reports'].filter((p) =>
-      can(action, `${MANIFEST}/${p}/x`),
-    );
+  const able = (action: string) => Object.keys(OWN).filter((p) => can(action, `${MANIFEST}/${p}/x`));
   expect(able('s3:GetObject')).toEqual(['records', 'pages']);
   expect(able('s3:PutObject')).toEqual(['outcomes']);
   expect(able('s3:DeleteObject')).toEqual([]);
@@ -105,7 +103,9 @@ test('of the manifest bucket the eraser may read pages and records, and write ou
 
 test('the eraser may list no other prefix of the manifest bucket, and can tell absent from forbidden', () => {
   const lists = (prefix: string) => can('s3:ListBucket', MANIFEST, { 's3:prefix': prefix });
-  expect(['pages/d/1/', 'receipts/', 'runs/', 'outcomes/', ''].filter(lists)).toEqual(['pages/d/1/']);
+  expect(['pages/d/1/', 'receipts/', 'requests/', 'runs/', 'days/', 'outcomes/', ''].filter(lists)).toEqual([
+    'pages/d/1/',
+  ]);
   expect(can('s3:ListBucket', MANIFEST)).toBe(true);
 });
 

@@ -44,6 +44,22 @@ export function may(statements: readonly Statement[], request: Request): boolean
   });
 }
 
+/** Whether a resource's own policy refuses a request, whatever else allows it. Its statements are about any principal. */
+export function refuses(statements: readonly (Statement & { Principal?: unknown })[], request: Request): boolean {
+  return statements.some((statement) => {
+    if (statement.Effect !== 'Deny' || statement.Principal !== '*') {
+      throw new Error(`${statement.Sid} is no Deny of everybody`);
+    }
+    return (
+      list(statement.Action).some((action) => matches(action, request.action)) &&
+      list(statement.Resource).some((resource) => matches(text(resource), request.resource)) &&
+      Object.entries(statement.Condition ?? {}).every(([operator, wanted]) =>
+        holds(operator, wanted, request.keys ?? {}),
+      )
+    );
+  });
+}
+
 /** IAM User Guide, "IAM JSON policy elements: Condition operators"; an operator not known here is an error. */
 function holds(operator: string, wanted: Record<string, string | string[]>, keys: Record<string, string>): boolean {
   return Object.entries(wanted).every(([key, values]) => {
@@ -51,10 +67,14 @@ function holds(operator: string, wanted: Record<string, string | string[]>, keys
     switch (operator) {
       case 'StringEquals':
         return found !== undefined && list(values).includes(found);
+      case 'StringEqualsIfExists':
+        return found === undefined || list(values).includes(found);
       case 'StringLike':
         return found !== undefined && list(values).some((value) => matches(value, found));
       case 'StringLikeIfExists':
         return found === undefined || list(values).some((value) => matches(value, found));
+      case 'ArnNotEquals': // holds where the key is missing, as every negated operator
+        return found === undefined || !list(values).some((value) => matches(value, found));
       default:
         throw new Error(`${operator} is not known`);
     }

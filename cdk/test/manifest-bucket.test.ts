@@ -35,11 +35,11 @@ test('a removed record is gone: no versions are kept', () => {
   expect(bucket().Properties.VersioningConfiguration).toBeUndefined();
 });
 
-test('what a deletion leaves behind goes after 30 days; records, runs, jobs and receipts stay', () => {
+test('what a deletion leaves behind goes after 30 days; records, requests, runs, jobs and receipts stay', () => {
   const rules = bucket().Properties.LifecycleConfiguration.Rules as any[];
   const expiring = rules.filter((rule) => rule.ExpirationInDays !== undefined);
   expect(expiring.map((rule) => [rule.Prefix, rule.ExpirationInDays, rule.Status])).toEqual(
-    ['pages/', 'manifests/', 'outcomes/', 'reports/'].map((prefix) => [prefix, 30, 'Enabled']),
+    ['pages/', 'manifests/', 'outcomes/', 'reports/', 'days/'].map((prefix) => [prefix, 30, 'Enabled']),
   );
   const others = rules.filter((rule) => !expiring.includes(rule));
   expect(others).toEqual([expect.objectContaining({ AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } })]);
@@ -49,11 +49,11 @@ test('it outlives its stack, but not a creation that is rolled back', () => {
   expect([bucket().DeletionPolicy, bucket().UpdateReplacePolicy]).toEqual(['RetainExceptOnCreate', 'Retain']);
 });
 
-test('nothing else is in the state stack, and it has no function', () => {
+test('beside it the state stack has the notice bus only, and no function', () => {
   expect(
     Object.values(synthesized('production').state.Resources)
       .map((r) => r.Type)
       .sort(),
-  ).toEqual(['AWS::S3::Bucket', 'AWS::S3::BucketPolicy']);
+  ).toEqual(['AWS::Events::EventBus', 'AWS::S3::Bucket', 'AWS::S3::BucketPolicy']);
   expect(resources(synthesized('production').service, 'AWS::S3::Bucket')).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import { statementsOf } from './iam';
-import { Name, NAMES, onlyId, synthesized } from './support';
+import { Name, NAMES, synthesized } from './support';
 import { environment, REPLICA, Variant, VARIANTS } from './variants';
 
 const roles = (name: Name) => [
@@ -71,6 +71,7 @@ test('everything that can carry tags names project, environment and owner', () =
     new Set([
       'AWS::CloudWatch::Alarm',
       'AWS::CloudWatch::Dashboard',
+      'AWS::Events::EventBus',
       'AWS::Events::Rule',
       'AWS::IAM::Role',
       'AWS::Lambda::Function',
@@ -100,7 +101,7 @@ test("no person's address is in a tag or a logical id: only the subscription nam
 });
 
 test('the stacks tell what people and bin/deploy need', () => {
-  expect(Object.keys(synthesized('staging').state.Outputs)).toEqual(['ManifestBucketName']);
+  expect(Object.keys(synthesized('staging').state.Outputs)).toEqual(['ManifestBucketName', 'NoticeBusArn']);
   expect(Object.keys(synthesized('staging').service.Outputs)).toEqual([
     'DeletionFunctionName',
     'EraserFunctionName',
@@ -109,15 +110,22 @@ test('the stacks tell what people and bin/deploy need', () => {
     'EraserRoleArn',
     'BatchRoleArn',
     'ReconcileRuleName',
+    'DailyRuleName',
+    'FunctionUrl',
     'DeadLetterQueueUrl',
     'AlarmTopicArn',
     'DashboardUrl',
   ]);
 });
 
-test('the reconcile rule is told by its name', () => {
+test('the rules that start deletions are told by their names', () => {
   const { service } = synthesized('staging');
-  expect(service.Outputs.ReconcileRuleName!.Value).toEqual({ Ref: onlyId(service, 'AWS::Events::Rule') });
+  const { ReconcileRuleName, DailyRuleName } = service.Outputs;
+  const told = [ReconcileRuleName, DailyRuleName].map((output) => (output!.Value as { Ref: string }).Ref);
+  expect(told.map((id) => service.Resources[id]!.Properties.ScheduleExpression)).toEqual([
+    'rate(5 minutes)',
+    environment('staging').scheduleExpression,
+  ]);
 });
 
 test('synth twice gives identical bytes', () => {
