@@ -49,6 +49,14 @@ pub struct NotReached {
     pub last_error: String,
 }
 
+/// A request of the function URL (Lambda Developer Guide, "Invoking Lambda function URLs", payload format 2.0).
+pub fn url_event(method: &str, path: &str, user_arn: &str, body: &str) -> Value {
+    json!({"version": "2.0", "rawPath": path, "rawQueryString": "", "headers": {"content-type": "application/json"},
+        "requestContext": {"http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
+            "authorizer": {"iam": {"userArn": user_arn, "accountId": "123456789012"}}},
+        "body": body, "isBase64Encoded": false})
+}
+
 impl Photolala {
     /// Starts the local AWS, makes the buckets, deploys the functions.
     pub async fn start(options: Options) -> Result<Self, StartError> {
@@ -104,6 +112,29 @@ impl Photolala {
     /// Sends any app-facing event and decodes the answer.
     pub async fn ask(&self, event: Value) -> Result<Answer, FunctionError> {
         Answer::decode(&self.invoke(event).await?)
+    }
+
+    /// A scheduled run, asked for by an operator, who reads the answer.
+    pub async fn run(&self) -> Answer {
+        let answer = self.ask(json!({"type": "scheduled"})).await.expect("the run answers");
+        assert_eq!(answer.status_code, 200, "{}", answer.body);
+        answer
+    }
+
+    /// A scheduled run as the daily rule starts it.
+    pub async fn daily(&self) -> Result<Value, FunctionError> {
+        let event = json!({"version": "0", "id": uuid::Uuid::new_v4(), "source": "aws.events",
+            "detail-type": "Scheduled Event", "time": self.now().to_string(), "detail": {}});
+        self.invoke(event).await
+    }
+
+    /// Sends a request through the function URL, as the app does once it is signed in: by a session of the app's role
+    /// whose name is the account.
+    pub async fn ask_by_url(&self, session: &str, body: Value) -> Result<Answer, FunctionError> {
+        let environment = self.environment();
+        let (owner, role) = (environment.aws_account.as_str(), &environment.app_role);
+        let arn = format!("arn:aws:sts::{owner}:assumed-role/{role}/{session}");
+        self.ask(url_event("POST", "/", &arn, &body.to_string())).await
     }
 
     /// Takes up what waits, as the rule does every few minutes.

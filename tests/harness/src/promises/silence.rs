@@ -12,10 +12,11 @@ const NAMES_MAX: usize = 2_000;
 /// Shorter names, such as `status.json`, are the layout's and not a person's.
 const NAME_MIN: usize = 16;
 /// What names accounts and keys by its purpose, until the deletion is over.
-const EXEMPT: [&str; 2] = ["records/", "pages/"];
+const EXEMPT: [&str; 3] = ["records/", "requests/", "pages/"];
 
 /// P10: the accounts' ids in either spelling, e-mail addresses, external ids and keys stand in no log line, no metric,
-/// no job, no event of a job, and no object of the manifest bucket but records and pages.
+/// no job, no event of a job, and no notice but that of the claim, and no
+/// object of the manifest bucket but records, requests and pages.
 pub async fn silent_about_people(photolala: &Photolala, before: &Snapshot, accounts: &[&Account]) {
     let secrets = secrets(&Scope::of(photolala.environment(), accounts), before, accounts);
     // An automaton that is quick to build: keys may be long, and each is looked for once.
@@ -49,6 +50,8 @@ async fn texts(photolala: &Photolala) -> Vec<(String, String)> {
     texts.extend(local.batch().jobs().into_iter().map(|job| (format!("job {}", job.id), format!("{job:?}"))));
     let events = local.events().of_jobs().into_iter();
     texts.extend(events.map(|event| ("an event of a job".to_owned(), event.to_string())));
+    let notices = local.events().put().into_iter().filter(|notice| notice.envelope["detail-type"] != "claimed");
+    texts.extend(notices.map(|notice| ("a notice".to_owned(), notice.envelope.to_string())));
     for key in photolala.own_keys("").await {
         if !EXEMPT.iter().any(|prefix| key.starts_with(prefix)) {
             let body = photolala.own_object(&key).await.unwrap_or_default();

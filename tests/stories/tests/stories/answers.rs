@@ -134,8 +134,11 @@ fn bad_events(upper: &str) -> Vec<(Value, &'static str)> {
         (json!([]), "event"),
         (json!("immediate"), "event"),
         (json!(null), "event"),
-        (json!({}), "type"),
-        (json!({"type": "scheduled", "userId": upper}), "type"),
+        (json!({"userId": upper}), "event"),
+        (json!({"type": "scheduled", "userId": upper}), "event"),
+        (json!({"type": "scheduled", "time": "now"}), "time"),
+        (json!({"type": "confirm", "userId": upper, "digest": "0"}), "digest"),
+        (json!({"type": "cancel", "userId": upper, "dryRun": true}), "event"),
         (json!({"type": "Immediate", "userId": upper}), "type"),
         (json!({"type": ["immediate"], "userId": upper}), "type"),
         (json!({"type": "immediate"}), "userId"),
@@ -169,25 +172,27 @@ async fn bad_requests_are_refused_and_touch_nothing() {
         let error = answer.body["error"].as_str().expect("the error is a sentence");
         assert!(error.len() < 300, "{event:.200}: {error:.400}");
     }
-    let unknown = ask(&stage, json!({"type": "scheduled"})).await;
+    let unknown = ask(&stage, json!({"type": "erase"})).await;
     assert!(unknown.body["error"].as_str().is_some_and(|error| error.contains("unknown type")), "{}", unknown.body);
     assert_eq!(everything(&stage.photolala).await, before, "a bad request changed something");
 }
 
-/// P1: where Delete Now is not served it is refused, also as a dry run, and leaves no record.
+/// P1: where Delete Now is not served at once, nobody may ask for another person by a direct invocation. A dry run, which
+/// an operator needs before confirming, changes nothing.
 #[tokio::test]
-async fn delete_now_is_refused_where_it_is_denied() {
+async fn a_direct_invocation_asks_for_nobody_where_delete_now_is_not_served() {
     for mode in ["denied", "next-run"] {
         let mut options = options();
         options.deletion_variables.insert("IMMEDIATE_MODE".to_owned(), mode.to_owned());
         let stage = Stage::set(options, 24).await;
         let before = everything(&stage.photolala).await;
-        for dry_run in [false, true] {
-            let event = json!({"type": "immediate", "userId": stage.account.upper(), "dryRun": dry_run});
-            let answer = ask(&stage, event).await;
-            assert_eq!(answer.status_code, 403, "{mode}: {}", answer.body);
+        for kind in ["immediate", "schedule", "cancel"] {
+            let answer = ask(&stage, json!({"type": kind, "userId": stage.account.upper()})).await;
+            assert_eq!(answer.status_code, 403, "{mode} {kind}: {}", answer.body);
             assert!(answer.body["error"].is_string(), "{}", answer.body);
         }
+        let dry_run = json!({"type": "immediate", "userId": stage.account.upper(), "dryRun": true});
+        assert_eq!(ask(&stage, dry_run).await.body["objectCount"], 24);
         assert_eq!(everything(&stage.photolala).await, before, "a refused request changed something");
     }
 }

@@ -14,6 +14,7 @@ mod leases;
 mod locks;
 mod mappings;
 mod odd_keys;
+mod scheduled;
 mod sizes;
 mod stage;
 mod together;
