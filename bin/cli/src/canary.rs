@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use aws_config::{Region, SdkConfig};
-use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_s3::Client;
 use domain::environment::{BucketRole, Environment, ImmediateMode};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::ask::Function;
 use crate::preflight::sdk_config;
 
 /// How long a deletion of the canary's may take. A job starts within minutes.
@@ -34,7 +34,7 @@ pub async fn run(environment: &Environment, objects: usize) -> anyhow::Result<bo
 struct Canary<'a> {
     environment: &'a Environment,
     s3: Client,
-    lambda: aws_sdk_lambda::Client,
+    function: Function,
     bucket: String,
     account: String,
     mapping: String,
@@ -49,7 +49,7 @@ impl<'a> Canary<'a> {
         Ok(Self {
             environment,
             s3: Client::from_conf(config.build()),
-            lambda: aws_sdk_lambda::Client::new(sdk),
+            function: Function::new(sdk, environment),
             bucket: primary.name.as_str().to_owned(),
             account: account.to_string().to_uppercase(),
             mapping: format!("identities/canary:{account}"),
@@ -67,10 +67,10 @@ impl<'a> Canary<'a> {
 
     /// Where "Delete Now" is not served, an unknown deletion is asked for: the function answers, and nobody is erased.
     async fn only_ask(&self) -> anyhow::Result<bool> {
-        let answer = self.invoke(json!({ "type": "status", "deletionId": Uuid::new_v4() })).await?;
+        let answer = self.function.ask(&json!({ "type": "status", "deletionId": Uuid::new_v4() })).await?;
         println!("\"Delete Now\" is not served in {}; asked for a deletion nobody knows:", self.environment.name);
         println!("{answer}");
-        Ok(answer["statusCode"] == 404)
+        Ok(answer.status_code == 404)
     }
 
     /// Photos, a thumbnail in the other spelling, a status, and a sign-in.
@@ -91,9 +91,9 @@ impl<'a> Canary<'a> {
     }
 
     async fn delete_now(&self) -> anyhow::Result<String> {
-        let answer = self.invoke(json!({ "type": "immediate", "userId": self.account })).await?;
+        let answer = self.function.ask(&json!({ "type": "immediate", "userId": self.account })).await?;
         println!("{answer}");
-        let deletion = answer["body"]["deletionId"].as_str().context("the answer names no deletion")?;
+        let deletion = answer.body["deletionId"].as_str().context("the answer names no deletion")?;
         Ok(deletion.to_owned())
     }
 
@@ -101,8 +101,8 @@ impl<'a> Canary<'a> {
     async fn wait(&self, deletion: &str, asked: Instant) -> anyhow::Result<()> {
         let mut state = Value::Null;
         while asked.elapsed() < PATIENCE {
-            let answer = self.invoke(json!({ "type": "status", "deletionId": deletion })).await?;
-            let body = &answer["body"];
+            let answer = self.function.ask(&json!({ "type": "status", "deletionId": deletion })).await?;
+            let body = &answer.body;
             if body["state"] != state {
                 state = body["state"].clone();
                 println!("after {:.1} s: {state}, {}", asked.elapsed().as_secs_f64(), body["objects"]);
@@ -114,21 +114,6 @@ impl<'a> Canary<'a> {
             }
         }
         bail!("the deletion {deletion} has not ended within {} minutes", PATIENCE.as_secs() / 60)
-    }
-
-    /// What the function answers, its body read.
-    async fn invoke(&self, event: Value) -> anyhow::Result<Value> {
-        let function = &self.environment.functions.deletion;
-        let invoke = self.lambda.invoke().function_name(function).payload(Blob::new(event.to_string()));
-        let answer = invoke.send().await.with_context(|| format!("invoking {function}"))?;
-        let payload = answer.payload.unwrap_or_else(|| Blob::new("null")).into_inner();
-        let text = String::from_utf8_lossy(&payload);
-        ensure!(answer.function_error.is_none(), "{function} failed: {text}");
-        let mut answer: Value = serde_json::from_str(&text).context("the answer is not JSON")?;
-        if let Some(body) = answer["body"].as_str().and_then(|body| serde_json::from_str(body).ok()) {
-            answer["body"] = body;
-        }
-        Ok(answer)
     }
 
     /// How much is left under the account's prefixes, and of its sign-in.

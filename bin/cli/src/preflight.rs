@@ -1,19 +1,20 @@
 //! Preflight: whether an AWS account is fit for a deployment. One table, a reason and a remedy a line.
 
 mod buckets;
+mod policy;
 mod principals;
 mod roles;
 mod simulation;
+mod trust;
+mod url;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::error::ProvideErrorMetadata;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::Table;
 use domain::environment::Environment;
 use serde_json::json;
 
-/// Columns of the table where it goes into a file.
-const WIDTH: u16 = 140;
+use crate::table::with_header;
 
 /// What was looked at, and what it means for a deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +74,9 @@ pub async fn run(environment: &Environment, before_deploy: bool, as_json: bool) 
         let iam = aws_sdk_iam::Client::new(&sdk);
         if !before_deploy {
             lines.extend(roles::look(&iam, environment).await);
+            lines.extend(url::look(&sdk, &iam, environment).await);
         }
+        lines.push(trust::look(&iam, environment).await);
         lines.extend(principals::look(&iam, environment).await);
     }
     let refused = lines.iter().filter(|line| line.verdict == Verdict::Refused).count();
@@ -109,12 +112,7 @@ async fn caller(sdk: &SdkConfig, environment: &Environment) -> Line {
 }
 
 fn table(lines: &[Line]) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    if !table.is_tty() {
-        table.set_width(WIDTH);
-    }
-    table.set_header(["", "what", "found", "to do"]);
+    let mut table = with_header(["", "what", "found", "to do"]);
     for line in lines {
         table.add_row([line.verdict.sign(), &line.about, &line.found, &line.remedy]);
     }

@@ -5,14 +5,14 @@ use aws_sdk_iam::error::ProvideErrorMetadata as _;
 use domain::environment::{Environment, ImmediateMode};
 
 use super::simulation::{Question, is_allowed};
+use super::trust::app_role;
 use super::{Line, said};
 
 /// A line a principal and thing it must not do.
 pub async fn look(iam: &Client, environment: &Environment) -> Vec<Line> {
-    let Environment { aws_account, app_role, app_principals, .. } = environment;
-    let role = format!("arn:aws:iam::{}:role/{app_role}", aws_account.as_str());
+    let role = app_role(environment);
     let mut lines = Vec::new();
-    for principal in app_principals.iter().chain([&role]) {
+    for principal in environment.app_principals.iter().chain([&role]) {
         for (what, question) in questions(environment) {
             lines.push(one(iam, environment, principal, &what, &question).await);
         }

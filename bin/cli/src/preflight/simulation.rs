@@ -34,8 +34,31 @@ impl Question {
     }
 }
 
+/// What IAM decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Allowed.
+    Allowed,
+    /// Denied by a statement, so that no other policy can allow it.
+    Denied,
+    /// Not allowed by the principal's policies; a policy of the resource still may.
+    Silent,
+    /// There was no answer.
+    Unanswered,
+}
+
 /// Whether IAM allows it. Policies of the principal alone: resource policies are not asked.
 pub async fn is_allowed(iam: &Client, principal: &str, question: &Question) -> Result<bool, aws_sdk_iam::Error> {
+    Ok(match decide(iam, principal, question).await? {
+        Decision::Allowed => true,
+        Decision::Denied | Decision::Silent => false,
+        // No answer is no permission, for what must be allowed; and for what must not, no proof.
+        Decision::Unanswered => !question.wanted,
+    })
+}
+
+/// What IAM decides by the policies of the principal alone.
+pub async fn decide(iam: &Client, principal: &str, question: &Question) -> Result<Decision, aws_sdk_iam::Error> {
     let asked = iam
         .simulate_principal_policy()
         .policy_source_arn(principal)
@@ -44,16 +67,19 @@ pub async fn is_allowed(iam: &Client, principal: &str, question: &Question) -> R
         .set_context_entries(Some(question.context.iter().map(entry).collect()));
     let answer = asked.send().await?;
     let decisions: Vec<_> = answer.evaluation_results().iter().map(EvaluationResult::eval_decision).collect();
-    // No answer is no permission, for what must be allowed; and for what must not, no proof.
+    let all = |wanted: &PolicyEvaluationDecisionType| decisions.iter().all(|decision| *decision == wanted);
     Ok(match decisions.as_slice() {
-        [] => !question.wanted,
-        decisions => decisions.iter().all(|decision| **decision == PolicyEvaluationDecisionType::Allowed),
+        [] => Decision::Unanswered,
+        _ if all(&PolicyEvaluationDecisionType::Allowed) => Decision::Allowed,
+        some if some.contains(&&PolicyEvaluationDecisionType::ExplicitDeny) => Decision::Denied,
+        _ => Decision::Silent,
     })
 }
 
 fn entry((key, value): &(&'static str, String)) -> ContextEntry {
-    let entry = ContextEntry::builder().context_key_name(*key).context_key_values(value);
-    entry.context_key_type(ContextKeyTypeEnum::String).build()
+    let is_boolean = matches!(value.as_str(), "true" | "false");
+    let kind = if is_boolean { ContextKeyTypeEnum::Boolean } else { ContextKeyTypeEnum::String };
+    ContextEntry::builder().context_key_name(*key).context_key_values(value).context_key_type(kind).build()
 }
 
 #[cfg(test)]
@@ -97,6 +123,21 @@ mod tests {
         assert!(!ask(&["implicitDeny"], &question).await);
         assert!(!ask(&["explicitDeny"], &question).await);
         assert!(!ask(&["allowed", "explicitDeny"], &question).await);
+    }
+
+    #[tokio::test]
+    async fn a_denial_is_told_from_silence() {
+        let question = Question::must("s3:GetObject", "arn:aws:s3:::b/k");
+        for (decisions, decision) in [
+            (["allowed", "allowed"], Decision::Allowed),
+            (["allowed", "implicitDeny"], Decision::Silent),
+            (["implicitDeny", "explicitDeny"], Decision::Denied),
+        ] {
+            let answer = decide(&iam(&decisions), "arn:aws:iam::123456789012:role/r", &question).await.unwrap();
+            assert_eq!(answer, decision, "{decisions:?}");
+        }
+        let answer = decide(&iam(&[]), "arn:aws:iam::123456789012:role/r", &question).await.unwrap();
+        assert_eq!(answer, Decision::Unanswered);
     }
 
     #[tokio::test]

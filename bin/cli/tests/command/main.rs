@@ -1,5 +1,8 @@
 //! The command itself, on a local AWS with the functions deployed.
 
+mod clear;
+mod questions;
+
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
