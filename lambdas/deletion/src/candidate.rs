@@ -2,10 +2,12 @@
 
 use std::rc::Rc;
 
+use aws::get_object::Got;
 use domain::Timestamp;
 use domain::due::{FAR_OFF_SECONDS, grace_end};
 use domain::entry::{EntryFault, EntryKey, KeyFault};
 use domain::ids::AccountId;
+use domain::layout::record_key;
 use domain::record::{Asked, Kind, Record, State};
 use domain::request::Request;
 use domain::tally::SetDigest;
@@ -19,7 +21,7 @@ use crate::answer::body_of;
 use crate::check::{Question, Released, look, read_request, withdraw};
 use crate::due::Asking;
 use crate::entries::{ListedEntry, asks, read_entry};
-use crate::holder::{Claim, Holder, New};
+use crate::holder::{Claim, Holder, New, read as read_record};
 use crate::life::{End, advance};
 use crate::scheduled::Progress;
 
@@ -165,6 +167,9 @@ pub async fn act(run: &Progress<'_>, due: Box<DueRequest>) -> Result<Fate, Stop>
     }
     let (app, now) = (run.app, run.turn.now(run.app));
     let DueRequest { account, asked, confirmed, .. } = &*due;
+    if let Some((record, got)) = read_record(app, &record_key(account), run.turn.deadline).await? {
+        return under_way(run, account, &record, &got).await;
+    }
     let question = Question { account, asked, confirmed: confirmed.is_some(), deletion: None };
     let verdict = look(app, question, now, run.turn.deadline).await?.verdict;
     match verdict {
@@ -203,13 +208,30 @@ async fn claim(run: &Progress<'_>, due: &DueRequest) -> Result<Fate, Stop> {
     let DueRequest { account, kind, asked, confirmed, .. } = due;
     let new =
         New { account: *account, kind: *kind, asked: asked.clone(), confirmed: *confirmed, state: State::Claiming };
-    let holder = match Holder::claim(run.app, new, run.turn.deadline).await? {
-        Claim::Ours(holder) => Rc::from(holder),
-        Claim::Theirs(..) => return Ok(Fate::Elsewhere),
-    };
+    match Holder::claim(run.app, new, run.turn.deadline).await? {
+        Claim::Ours(holder) => go_on(run, account, *holder).await,
+        Claim::Theirs(..) => Ok(Fate::Elsewhere),
+    }
+}
+
+async fn go_on<'a>(run: &Progress<'a>, account: &AccountId, holder: Holder<'a>) -> Result<Fate, Stop> {
+    let holder = Rc::new(holder);
     match advance(run.app, &holder, None, &[], &run.turn).await? {
         End::Released(released) => Ok(fate(account, released)),
         End::Stands => Ok(Fate::Claimed(stands(run, holder).await)),
+    }
+}
+
+/// A deletion of the account is under way. A claim that another run made and could not finish is taken over, and begins
+/// with its checks again; what is further on is reconcile's.
+async fn under_way(run: &Progress<'_>, account: &AccountId, record: &Record, got: &Got) -> Result<Fate, Stop> {
+    let is_free = !record.is_held(got.modified, run.app.clock.now());
+    if run.dry_run || !is_free || record.state != State::Claiming || record.asked == Asked::Now {
+        return Ok(Fate::Elsewhere);
+    }
+    match Holder::take_over(run.app, record, &got.etag, run.turn.deadline).await? {
+        Some(holder) => go_on(run, account, holder).await,
+        None => Ok(Fate::Elsewhere),
     }
 }
 

@@ -4,8 +4,6 @@ use aws::delete_object::{delete_if_match, delete_version};
 use aws::get_bucket_versioning::get_bucket_versioning;
 use aws::retry::retrying;
 use aws::{AwsError, Bucket, Cause};
-use domain::ids::AccountId;
-use domain::layout::is_schedule_entry;
 use domain::look::Listed;
 use domain::mapping::BucketKind;
 use domain::receipt::Receipt;
@@ -14,15 +12,25 @@ use tokio::time::Instant;
 
 use crate::claim::put_receipt;
 use crate::clean::clean;
+use crate::desk::sign_ins;
 use crate::holder::Holder;
-use crate::listing::{Root, Walk};
-use crate::verify::second_look_at;
+use crate::verify::{Entry, second_look_at};
 use crate::{App, Stop};
 
-/// Removes entries as they were read, writes the receipt, tidies up, and waits for the second look.
-pub async fn finish(app: &App, holder: &Holder<'_>, receipt: Box<Receipt>) -> Result<(), Stop> {
+/// Removes entries as they were read, writes the receipt, tidies up, and waits for the second look. `entries` are those
+/// of the last look, where this run made it.
+pub async fn finish(
+    app: &App,
+    holder: &Holder<'_>,
+    receipt: Box<Receipt>,
+    entries: Option<Vec<Entry>>,
+) -> Result<(), Stop> {
     let record = holder.record().await;
-    remove_entries(app, &record.account_id, holder.deadline).await?;
+    let entries = match entries {
+        Some(entries) => entries,
+        None => sign_ins(app, &record.account_id, holder.deadline).await?.entries,
+    };
+    remove_entries(app, entries, holder.deadline).await?;
     put_receipt(app, holder, &receipt).await?;
     clean(app, &record, holder.deadline).await?;
     let looked_at = receipt.completed_at.unwrap_or_else(|| app.clock.now());
@@ -30,21 +38,14 @@ pub async fn finish(app: &App, holder: &Holder<'_>, receipt: Box<Receipt>) -> Re
     holder.write(|record| record.state = State::Settling { receipt, second_look_at }).await
 }
 
-/// Removes the account's schedule entries: by version where versions are kept, else only if unchanged since read.
-async fn remove_entries(app: &App, account: &AccountId, deadline: Instant) -> Result<(), Stop> {
-    for (bucket_index, bucket) in app.buckets.photos.iter().enumerate() {
-        let root = Root { bucket, bucket_index, prefix: app.settings.schedule_prefix.clone() };
-        let mut walk = Walk::new(vec![root], deadline);
-        let mut entries: Vec<Listed> = Vec::new();
-        while let Some(chunk) = walk.next().await? {
-            let ours = |l: &Listed| is_schedule_entry(l.version.key(), &app.settings.schedule_prefix, account);
-            entries.extend(chunk.listed.into_iter().filter(ours));
-        }
-        if entries.is_empty() {
-            continue;
-        }
+/// Removes the account's schedule entries: by version where versions are kept, else only if unchanged since read. The
+/// oldest of a key first, so that none comes to light again if this stops half way.
+async fn remove_entries(app: &App, mut entries: Vec<Entry>, deadline: Instant) -> Result<(), Stop> {
+    entries.sort_by_key(|(bucket, listed)| (*bucket, listed.latest, listed.modified_ms));
+    for same in entries.chunk_by(|a, b| a.0 == b.0) {
+        let bucket = &app.buckets.photos[same[0].0];
         let kind = retrying(deadline, async || get_bucket_versioning(bucket).await).await?;
-        for entry in &entries {
+        for (_, entry) in same {
             remove_entry(bucket, kind, entry, deadline).await?;
         }
     }

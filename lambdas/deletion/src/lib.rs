@@ -186,8 +186,8 @@ pub enum Stop {
 }
 
 impl Stop {
-    /// Whether another run was quicker, which is no failure.
-    pub fn is_elsewhere(&self) -> bool {
-        matches!(self, Self::Lost)
+    /// Whether somebody should hear of it: not where another run was quicker, or a later one goes on.
+    pub fn is_failure(&self) -> bool {
+        !matches!(self, Self::Lost | Self::TimeUp)
     }
 }

@@ -16,10 +16,10 @@ use crate::finish::finish;
 use crate::holder::Holder;
 use crate::mappings::note_moves;
 use crate::notices::tell_claim;
-use crate::statuses::{late_actives, mark_all};
+use crate::statuses::mark_all;
 use crate::submit::submit;
 use crate::survey::Survey;
-use crate::verify::verify;
+use crate::verify::{count_late_actives, verify};
 use crate::{App, Stop, Turn};
 
 /// How far a run took a deletion.
@@ -57,7 +57,7 @@ async fn steps<'a>(
     hints: &[String],
     turn: &Turn,
 ) -> Result<End, Stop> {
-    let mut ready = None;
+    let (mut ready, mut entries) = (None, None);
     loop {
         let record = holder.record().await;
         match record.state.clone() {
@@ -71,15 +71,15 @@ async fn steps<'a>(
                     None => survey_again(app, holder, record, turn).boxed_local().await?,
                 };
                 match round(app, holder, ready, turn).boxed_local().await? {
-                    Round::Direct(direct) => verify(app, holder, Some(*direct)).await?,
+                    Round::Direct(direct) => entries = Some(verify(app, holder, Some(*direct)).await?),
                     Round::Planned => {}
                     Round::HandedOver => return hand_over(app, holder, turn).await.map(|()| End::Stands),
                 }
             }
             State::Planned { .. } if turn.gathers => return Ok(End::Stands),
             State::Planned { .. } => return submit(app, &[holder], turn.deadline).await.map(|()| End::Stands),
-            State::Verifying => verify(app, holder, None).await?,
-            State::Finishing { receipt } => finish(app, holder, receipt).await?,
+            State::Verifying => entries = Some(verify(app, holder, None).await?),
+            State::Finishing { receipt } => finish(app, holder, receipt, entries.take()).await?,
             State::Settling { .. } | State::Held { .. } | State::Submitted { .. } => {
                 return holder.release().await.map(|()| End::Stands);
             }
@@ -111,20 +111,10 @@ async fn survey_again<'a>(
             held.claimed_at.get_or_insert(now);
         })
         .await?;
-    count_late_actives(app, &record, &ready.survey);
+    count_late_actives(app, &record, &ready.survey.statuses);
     tell_claim(app, holder, &record).await?;
     ready.marked = mark_all(app, record.deletion_id, &ready.survey.statuses, turn.deadline).await?;
     Ok(ready)
-}
-
-/// After a scheduled claim an old app may still write `active`, without asking. The deletion goes on, and somebody is
-/// told.
-fn count_late_actives(app: &App, record: &Record, survey: &Survey<'_>) {
-    let late = late_actives(&survey.statuses);
-    if record.asked != Asked::Now && late > 0 {
-        tracing::warn!(deletion = %record.deletion_id, late, "a status says active after the claim");
-        app.measure(Some(&record.deletion_id), &[("LateActive", Unit::Count, late)]);
-    }
 }
 
 /// Planning goes on in another invocation, so that the caller gets an answer. Reconcile would find the record too;

@@ -19,8 +19,8 @@ use crate::settle::{Settled, settle};
 use crate::submit::{Member, Run, note_job, read_run, start_job, submit};
 use crate::{App, Stop, Turn};
 
-/// Accounts worked on at the same time.
-const ACCOUNTS_IN_FLIGHT: usize = 8;
+/// Accounts worked on at the same time. Most of them only take their second look, and share its listing.
+const ACCOUNTS_IN_FLIGHT: usize = 64;
 /// Seconds after which a failed deletion, or one under a legal hold, is tried again.
 const AGAIN_SECONDS: i64 = 86_400;
 
@@ -90,9 +90,11 @@ async fn take_up(app: &App, found: Vec<Found>, turn: &Turn) -> Result<Value, Sto
     Ok(json!({ "waiting": waiting }))
 }
 
-/// The first result that is a failure. That another run was quicker is none, and must not hide one.
+/// The first result that is a failure. That another run was quicker is none, nor that time is up: the next reconcile
+/// goes on, and an alarm tells of what is overdue.
 fn first_failure(results: Vec<Result<(), Stop>>) -> Result<(), Stop> {
-    results.into_iter().find(|result| !matches!(result, Ok(()) | Err(Stop::Lost))).unwrap_or(Ok(()))
+    let is_failure = |result: &Result<(), Stop>| result.as_ref().is_err_and(Stop::is_failure);
+    results.into_iter().find(is_failure).unwrap_or(Ok(()))
 }
 
 fn by_run(found: Vec<Found>) -> BTreeMap<RunId, Vec<Found>> {

@@ -152,6 +152,10 @@ impl<'a> Progress<'a> {
                 self.say(line);
             }
             Ok(Fate::Told(line)) => self.say(line),
+            Err(Stop::TimeUp) => {
+                // Its record stays, and reconcile goes on from it.
+                add(&counts.remaining, 1);
+            }
             Err(stop) => {
                 is_overdue = true;
                 self.fail(stop);
@@ -171,7 +175,7 @@ impl<'a> Progress<'a> {
 
     /// Remembers the first failure; the others of the run have their turn.
     fn fail(&self, stop: Stop) {
-        if stop.is_elsewhere() {
+        if !stop.is_failure() {
             return;
         }
         tracing::error!(reason = %stop, "an account of the scheduled run could not be served");

@@ -35,9 +35,9 @@ async fn look_again(app: &App, holder: &Holder<'_>) -> Result<Settled, Stop> {
     let record = holder.record().await;
     let State::Settling { receipt, second_look_at } = &record.state else { return Ok(Settled::NotYet) };
     let left = look(app, &record.account_id, holder.deadline).await?;
-    if !left.is_empty() || left.entries > 0 {
+    if !left.is_empty() || !left.entries.is_empty() {
         tracing::warn!(deletion = %record.deletion_id, versions = left.versions, uploads = left.uploads,
-            mappings = left.mappings, entries = left.entries, "the second look found something: reopened");
+            mappings = left.mappings, entries = left.entries.len(), "the second look found something: reopened");
         holder
             .write(|record| {
                 record.tries = 0;

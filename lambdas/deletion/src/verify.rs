@@ -1,12 +1,14 @@
 //! The last look: status goes, then everything is listed again, and only an empty answer is complete.
 
+use aws::metrics::Unit;
 use domain::Timestamp;
 use domain::ids::AccountId;
 use domain::keys::ObjectVersion;
 use domain::layout::status_keys;
+use domain::look::Listed;
 use domain::outcome::Hold;
 use domain::receipt::{Receipt, ReceiptState};
-use domain::record::{ATTEMPTS_MAX, Record, State};
+use domain::record::{ATTEMPTS_MAX, Asked, Record, State};
 use futures::future::try_join_all;
 use tokio::time::Instant;
 
@@ -18,11 +20,15 @@ use crate::job::{gave_up, last_hold};
 use crate::listing::Walk;
 use crate::mappings::leads_to;
 use crate::notices::tell_held;
+use crate::statuses::{StatusObject, late_actives, statuses as statuses_of};
 use crate::survey::{account_roots, uploads};
 use crate::{App, Stop};
 
+/// A version of a schedule entry, and the index of its bucket.
+pub type Entry = (usize, Listed);
+
 /// What a look found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftovers {
     /// Versions and markers under the account's prefixes, status included.
     pub versions: u64,
@@ -31,7 +37,7 @@ pub struct Leftovers {
     /// Mappings that lead to the account.
     pub mappings: u64,
     /// Schedule entries of the account. They go after the last look, so they are no leftover yet.
-    pub entries: u64,
+    pub entries: Vec<Entry>,
     /// When the look began: whatever it found was true then or later.
     pub looked_at: Timestamp,
 }
@@ -46,11 +52,12 @@ impl Leftovers {
 /// Lists everything again.
 pub async fn look(app: &App, account: &AccountId, deadline: Instant) -> Result<Leftovers, Stop> {
     let looked_at = app.clock.now();
-    let (versions, uploads, found) = futures::try_join!(
-        async { count(Walk::new(account_roots(app, &app.prefixes(account)), deadline)).await },
-        async { Ok(uploads(app, account, deadline).await?) },
-        async { Ok(sign_ins(app, account, deadline).await?) },
-    )?;
+    let own = async {
+        let _place = app.looks.acquire().await.expect("the semaphore is never closed");
+        let walk = Walk::new(account_roots(app, &app.prefixes(account)), deadline);
+        futures::try_join!(count(walk), async { Ok(uploads(app, account, deadline).await?) })
+    };
+    let ((versions, uploads), found) = futures::try_join!(own, async { Ok(sign_ins(app, account, deadline).await?) })?;
     let leads = found.mappings.iter().map(async |(bucket, key)| {
         leads_to(&app.buckets.photos[*bucket], found.etags_are_md5[*bucket], key, account, deadline).await
     });
@@ -58,7 +65,7 @@ pub async fn look(app: &App, account: &AccountId, deadline: Instant) -> Result<L
         versions,
         uploads: uploads.iter().map(|u| u.len() as u64).sum(),
         mappings: try_join_all(leads).await?.into_iter().filter(|leads| *leads).count() as u64,
-        entries: found.entries.len() as u64,
+        entries: found.entries,
         looked_at,
     })
 }
@@ -71,22 +78,37 @@ async fn count(mut walk: Walk<'_>) -> Result<u64, Stop> {
     Ok(count)
 }
 
-/// Erases the status, looks, and decides what the record becomes.
-pub async fn verify(app: &App, holder: &Holder<'_>, direct: Option<Direct>) -> Result<(), Stop> {
+/// Erases the status, looks, and decides what the record becomes. Gives the schedule entries that were seen.
+pub async fn verify(app: &App, holder: &Holder<'_>, direct: Option<Direct>) -> Result<Vec<Entry>, Stop> {
     let record = holder.record().await;
+    if record.asked != Asked::Now {
+        let statuses = statuses_of(app, &record.account_id, holder.deadline).await?;
+        count_late_actives(app, &record, &statuses);
+    }
     let (mut direct, by_job) = match direct {
         Some(direct) => (direct, false),
         None => (statuses(app, &record, holder.deadline).await?, true),
     };
     erase_statuses(app, &mut direct, holder.deadline).await?;
     let mut record = with_round(record, &direct);
-    let left = look(app, &record.account_id, holder.deadline).await?;
+    let mut left = look(app, &record.account_id, holder.deadline).await?;
     let mut hold = direct.hold.clone();
     if by_job && record.done.held > 0 {
         hold = Hold::later(hold, last_hold(app, &record, holder.deadline).await?);
     }
-    record.state = decide(app, &mut record, left, direct.outcome.denied, (direct.severed.held, hold));
-    conclude(app, holder, record).await
+    record.state = decide(app, &mut record, &left, direct.outcome.denied, (direct.severed.held, hold));
+    conclude(app, holder, record).await?;
+    Ok(std::mem::take(&mut left.entries))
+}
+
+/// After a scheduled claim an old app may still write `active`, without asking. The deletion goes on, and somebody is
+/// told.
+pub fn count_late_actives(app: &App, record: &Record, statuses: &[StatusObject]) {
+    let late = late_actives(statuses);
+    if record.asked != Asked::Now && late > 0 {
+        tracing::warn!(deletion = %record.deletion_id, late, "a status says active after the claim");
+        app.measure(Some(&record.deletion_id), &[("LateActive", Unit::Count, late)]);
+    }
 }
 
 /// Versions of the status in every bucket, in both spellings. Planning listed the oldest of them; what came after,
@@ -143,15 +165,15 @@ fn with_round(mut record: Record, direct: &Direct) -> Record {
 fn decide(
     app: &App,
     record: &mut Record,
-    left: Leftovers,
+    left: &Leftovers,
     denied: u64,
     (held_mappings, hold): (u64, Option<Hold>),
 ) -> State {
     if left.is_empty() {
-        record.done.entries += left.entries;
+        record.done.entries += left.entries.len() as u64;
         let receipt = Box::new(Receipt::complete(record, &app.place(), left.looked_at));
         let has_own_objects = !record.done.runs.is_empty() || record.attempt > 1;
-        if left.entries > 0 || has_own_objects {
+        if !left.entries.is_empty() || has_own_objects {
             return State::Finishing { receipt };
         }
         return State::Settling { receipt, second_look_at: second_look_at(app, left.looked_at) };

@@ -94,11 +94,6 @@ pub fn entry_keys(schedule_prefix: &str, account: &AccountId, moments: &[Timesta
     days.into_iter().flat_map(|day| spellings.iter().map(keys(day)).collect::<Vec<_>>()).collect()
 }
 
-/// Whether a schedule key names this account.
-pub fn is_schedule_entry(key: &ObjectKey, schedule_prefix: &str, account: &AccountId) -> bool {
-    schedule_account(key, schedule_prefix) == Some(*account)
-}
-
 /// Where records live in the manifest bucket. A listing of it finds every deletion under way.
 pub const RECORDS: &str = "records/";
 
@@ -215,7 +210,8 @@ mod tests {
     #[test]
     fn a_schedule_entry_is_named_by_the_whole_file_name() {
         let id = account('1').canonical();
-        let is_ours = |key: String| is_schedule_entry(&ObjectKey::new(key), "scheduled-deletions/", &account('1'));
+        let is_ours =
+            |key: String| schedule_account(&ObjectKey::new(key), "scheduled-deletions/") == Some(account('1'));
         assert!(is_ours(format!("scheduled-deletions/2026-01-02/{id}.json")));
         assert!(is_ours(format!("scheduled-deletions/2026-01-02/{}.json", id.to_lowercase())));
         assert!(!is_ours(format!("scheduled-deletions/2026-01-02/{id}.json.bak")));

@@ -4,6 +4,7 @@
 mod delete_now;
 mod job;
 mod local_aws_speed;
+mod scheduled_run;
 mod startup;
 
 use clap::{Parser, ValueEnum};
@@ -25,6 +26,8 @@ enum What {
     DeleteNow,
     /// Requests and memory of a large account erased by a job.
     Job,
+    /// Requests, seconds and memory of a scheduled run among a million mappings.
+    ScheduledRun,
     /// Start of each function to its first poll of the Runtime API.
     Startup,
     /// Speed of the local AWS itself.
@@ -58,6 +61,9 @@ async fn main() {
     }
     if wanted(What::Job) {
         show("By a job", job::measure(args.versions).await);
+    }
+    if wanted(What::ScheduledRun) {
+        show("A scheduled run", scheduled_run::measure().await);
     }
     if wanted(What::LocalAws) {
         show("The local AWS", local_aws_speed::measure().await);

@@ -11,7 +11,7 @@ use crate::environment::{AWS_ACCOUNT, REGION, repository};
 use crate::start::{Options, StartError};
 
 /// Lambda's longest timeout (Lambda Developer Guide, "Lambda quotas"); planning may need it.
-const DELETION_TIMEOUT: Duration = Duration::from_mins(15);
+pub(crate) const DELETION_TIMEOUT: Duration = Duration::from_mins(15);
 /// A page is one request with its retries.
 const ERASER_TIMEOUT: Duration = Duration::from_mins(5);
 const DELETION_MEMORY_MB: u32 = 512;
@@ -75,7 +75,7 @@ pub(crate) fn functions(options: &Options) -> Result<Vec<Function>, StartError> 
     let environment = &options.environment;
     let deletion = Function {
         variables: deletion_variables(options),
-        timeout: DELETION_TIMEOUT,
+        timeout: options.deletion_timeout,
         memory_mb: DELETION_MEMORY_MB,
         ..Function::new(&environment.functions.deletion, bootstraps.deletion)
     };

@@ -89,6 +89,12 @@ impl Photolala {
         &self.s3
     }
 
+    /// The largest value that a metric of the functions has had; 0 if it was never told.
+    pub fn largest(&self, metric: &str) -> f64 {
+        let told = self.local().lambda().metrics().into_iter().filter(|told| told.name == metric);
+        told.flat_map(|told| told.values).fold(0.0, f64::max)
+    }
+
     /// The name of the first photo bucket.
     pub fn bucket(&self) -> &str {
         self.environment().buckets[0].name.as_str()

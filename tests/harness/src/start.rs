@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Credentials;
@@ -15,7 +16,7 @@ use local_aws::{Backend, Input, LocalAws, Rule, Schedule, When};
 use local_batch::Pace;
 use serde_json::json;
 
-use crate::deploy::{Bootstraps, functions};
+use crate::deploy::{Bootstraps, DELETION_TIMEOUT, functions};
 use crate::environment;
 use crate::fault::said;
 
@@ -42,6 +43,10 @@ pub struct Options {
     pub deletion_variables: BTreeMap<String, String>,
     /// Variables of the eraser in place of the environment's (none).
     pub eraser_variables: BTreeMap<String, String>,
+    /// When the scheduled run starts by itself (never).
+    pub daily: Option<Schedule>,
+    /// The deletion function's timeout (Lambda's longest, 15 minutes).
+    pub deletion_timeout: Duration,
     /// How jobs deliver their tasks.
     pub pace: Pace,
     /// What jobs act with, in front of another AWS (the access key `test`).
@@ -63,6 +68,8 @@ impl Default for Options {
             reconcile: None,
             deletion_variables: BTreeMap::new(),
             eraser_variables: BTreeMap::new(),
+            daily: None,
+            deletion_timeout: DELETION_TIMEOUT,
             pace: Pace::default(),
             job_credentials: None,
             page_size: 1000,
@@ -111,7 +118,7 @@ pub(crate) async fn local_aws(options: &Options) -> Result<LocalAws, StartError>
 }
 
 fn rules(options: &Options) -> Vec<Rule> {
-    let Options { environment, reconcile, job_events, bootstraps, .. } = options;
+    let Options { environment, reconcile, daily, job_events, bootstraps, .. } = options;
     if bootstraps.is_none() {
         return Vec::new();
     }
@@ -121,8 +128,11 @@ fn rules(options: &Options) -> Vec<Rule> {
         input,
         when,
     };
-    let when = reconcile.map_or(When::OnDemand, When::Schedule);
-    let mut rules = vec![rule("reconcile", Input::Json(json!({"type": "reconcile"})), when)];
+    let when = |schedule: &Option<Schedule>| schedule.map_or(When::OnDemand, When::Schedule);
+    let mut rules = vec![
+        rule("reconcile", Input::Json(json!({"type": "reconcile"})), when(reconcile)),
+        rule("daily", Input::Envelope, when(daily)),
+    ];
     if *job_events {
         rules.push(rule("job-status", Input::Envelope, When::JobStatus));
     }

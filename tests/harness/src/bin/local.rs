@@ -58,9 +58,11 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn options(arguments: Arguments) -> Result<Options, environment::EnvironmentError> {
+fn options(arguments: Arguments) -> Result<Options, Box<dyn std::error::Error>> {
+    let environment = environment::load(&arguments.environment)?;
     Ok(Options {
-        environment: environment::load(&arguments.environment)?,
+        daily: Some(environment.schedule_expression.parse()?),
+        environment,
         port: arguments.port,
         s3: arguments.s3.map_or(Backend::InMemory, Backend::Url),
         kind: arguments.versioning,

@@ -23,11 +23,11 @@ pub enum Dies {
     After,
 }
 
-/// Requests of a function to S3 or S3 Batch Operations, counted from 1: the n-th.
+/// Requests of a function to S3, S3 Batch Operations or EventBridge, counted from 1: the n-th.
 pub fn nth(function: &str, n: u64) -> Point {
     let (function, seen) = (function.to_owned(), AtomicU64::new(0));
     Box::new(move |info, _| {
-        let is_meant = matches!(info.service, Service::S3 | Service::S3Control)
+        let is_meant = matches!(info.service, Service::S3 | Service::S3Control | Service::Events)
             && info.calling_function() == Some(function.as_str());
         is_meant && seen.fetch_add(1, Ordering::Relaxed) + 1 == n
     })
