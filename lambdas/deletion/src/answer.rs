@@ -2,7 +2,7 @@
 
 use domain::answer::{Answer, ImmediateBody, Objects, user_id};
 use domain::receipt::Method;
-use domain::record::{Record, State};
+use domain::record::{Asked, Record, State};
 
 /// What the app is told about a record.
 pub fn of_record(record: &Record) -> Answer {
@@ -60,7 +60,10 @@ fn words(record: &Record) -> (u16, &'static str, &'static str) {
         State::Failed { .. } => {
             (503, "failed", "the deletion could not go on; it is tried again, and the operators are told")
         }
-        State::Scheduling | State::Cancelling => {
+        State::Claiming if record.asked != Asked::Now => {
+            (503, "busy", "a scheduled deletion of this account is being checked; ask again")
+        }
+        State::Scheduling | State::Cancelling | State::Confirming => {
             (503, "busy", "another request about this account is being written down; ask again")
         }
         State::Claiming | State::Claimed | State::Verifying => {

@@ -1,21 +1,18 @@
 //! From `claiming` to `claimed`: a scheduled claim is checked and counted first.
 
-use aws::list_objects::list_objects;
 use domain::ids::AccountId;
 use domain::keys::ObjectVersion;
-use domain::layout::attempt_pages_prefix;
 use domain::record::{Asked, Record};
 use domain::tally::{SetDigest, Tally};
 use futures::FutureExt as _;
 use tokio::sync::SemaphorePermit;
 
-use crate::check::{Released, check, release_too_large};
+use crate::check::{Released, check, check_again, release_too_large};
 use crate::claim::settle_claim;
-use crate::clean::remove_own;
 use crate::desk::sign_ins;
 use crate::holder::Holder;
 use crate::plan::{Plan, Planned, plan};
-use crate::resume::Resumed;
+use crate::resume::{Resumed, resume};
 use crate::survey::{Survey, Versions, survey_with};
 use crate::{App, Stop, Turn};
 
@@ -66,6 +63,10 @@ pub async fn begin<'a>(
     ready.marked = marked;
     if !is_now {
         let (versions, digest) = count(app, &record, &mut ready, turn).await?;
+        // Waiting for the listing, and counting, may have taken minutes.
+        if let Err(released) = check_again(app, holder, turn).boxed_local().await? {
+            return Ok(Err(released));
+        }
         if needs_a_person(app, &record, versions, digest) {
             return release_too_large(app, holder, versions, turn).await.map(Err);
         }
@@ -85,11 +86,10 @@ async fn count<'a>(
     if ready.survey.versions.count < app.settings.deletion_threshold {
         return Ok(tally(&ready.survey.versions, &ready.marked));
     }
-    let prefix = attempt_pages_prefix(&record.deletion_id, record.attempt);
-    let stale = list_objects(app.manifest(), &prefix, turn.deadline).await?.into_iter().map(|object| object.key);
-    remove_own(app, &stale.collect::<Vec<_>>(), turn.deadline).await?;
+    // Pages of a planner that died are gone on from.
+    let resumed = if record.epoch > 0 { resume(app, record, turn.deadline).await? } else { Resumed::default() };
     let versions = std::mem::replace(&mut ready.survey.versions, Versions::none(turn.deadline));
-    match plan(app, record, versions, Resumed::default(), &ready.marked, turn).await? {
+    match plan(app, record, versions, resumed, &ready.marked, turn).await? {
         Planned::Whole(plan) => {
             let counted = (plan.listed().count(), plan.listed().digest);
             ready.plan = Some(plan);

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::answer::{body_of, of_record};
 use crate::check::{read_request, remove_request};
-use crate::entries::remove_as_read;
+use crate::entries::{entries_of, remove_as_read};
 use crate::holder::{Claim, Holder, New};
 use crate::schedule::{busy, older_entries};
 use crate::statuses::{change_all, statuses};
@@ -23,9 +23,7 @@ pub async fn cancel(app: &App, account: AccountId, turn: &Turn) -> Result<Answer
             let was_asked = holder.while_renewing(take_back(app, &holder).boxed_local()).await?;
             Ok(cancelled(&account, was_asked))
         }
-        Claim::Theirs(record, got) if matches!(record.state, State::Scheduling | State::Cancelling) => {
-            busy(app, &record, &got, turn).await
-        }
+        Claim::Theirs(record, got) if record.state.is_errand() => busy(app, &record, &got, turn).await,
         Claim::Theirs(record, _) => Ok(too_late(&record)),
     }
 }
@@ -35,7 +33,11 @@ pub async fn cancel(app: &App, account: AccountId, turn: &Turn) -> Result<Answer
 pub async fn take_back(app: &App, holder: &Holder<'_>) -> Result<bool, Stop> {
     let (account, deadline) = (holder.record().await.account_id, holder.deadline);
     let before = statuses(app, &account, deadline).await?;
-    let entries = older_entries(app, &account, &before, deadline).await?;
+    let mut entries = older_entries(app, &account, &before, deadline).await?;
+    if entries.is_empty() {
+        // No status and no request gives a date: an entry may lie anywhere.
+        entries = entries_of(app, &account, deadline).await?;
+    }
     let now = app.clock.now();
     let change = |body: &[u8]| {
         let is_scheduled = matches!(see(body).says, Ok(Status::Scheduled { .. }));

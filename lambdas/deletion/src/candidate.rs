@@ -4,9 +4,10 @@ use std::rc::Rc;
 
 use aws::get_object::Got;
 use domain::Timestamp;
-use domain::due::{FAR_OFF_SECONDS, grace_end};
+use domain::due::{grace_end, is_far_off};
 use domain::entry::{EntryFault, EntryKey, KeyFault};
 use domain::ids::AccountId;
+use domain::keys::ObjectKey;
 use domain::layout::record_key;
 use domain::record::{Asked, Kind, Record, State};
 use domain::request::Request;
@@ -30,7 +31,7 @@ pub enum Met {
     /// Nothing that is due.
     Nothing,
     /// An entry for a day that no phone with a sound clock would name.
-    FarOff,
+    FarOff(Line),
     /// Something that cannot be read as a request.
     Malformed(Line),
     /// A request whose time has come.
@@ -112,12 +113,13 @@ async fn meet_entry(run: &Progress<'_>, listed: &ListedEntry) -> Result<Met, Sto
     let key = match EntryKey::parse(&app.settings.schedule_prefix, &listed.key) {
         Ok(key) => key,
         Err(KeyFault::Folder) => return Ok(Met::Nothing),
-        Err(fault) => return Ok(malformed(fault.into())),
+        Err(fault) => return Ok(malformed(&listed.key, fault.into())),
     };
     let grace_end = grace_end(listed.modified, app.settings.grace_seconds);
     if key.day() > utc_day(now) {
-        let is_far_off = key.day() > utc_day(later(grace_end, i64::from(FAR_OFF_SECONDS)));
-        return Ok(if is_far_off { Met::FarOff } else { Met::Nothing });
+        let is_far_off = is_far_off(key.day(), listed.modified, app.settings.grace_seconds);
+        let line = || Line::new(&key.account(), "far_off", &format!("waits until {}", key.day()));
+        return Ok(if is_far_off { Met::FarOff(line()) } else { Met::Nothing });
     }
     if now < grace_end {
         return Ok(Met::Nothing);
@@ -147,17 +149,14 @@ async fn meet_entry(run: &Progress<'_>, listed: &ListedEntry) -> Result<Met, Sto
     })))
 }
 
-/// An entry without a readable account: the answer can only say that it is there.
-fn malformed(fault: EntryFault) -> Met {
-    Met::Malformed(Line(json!({ "userId": null, "status": "quarantined", "message": Reason::from(fault).to_string() })))
+/// An entry without a readable account: the answer names its key, so that a person finds it.
+fn malformed(key: &ObjectKey, fault: EntryFault) -> Met {
+    let message = Reason::from(fault).to_string();
+    Met::Malformed(Line(json!({ "userId": null, "entry": key, "status": "quarantined", "message": message })))
 }
 
 fn utc_day(at: Timestamp) -> jiff::civil::Date {
     TimeZone::UTC.to_datetime(at).date()
-}
-
-fn later(at: Timestamp, seconds: i64) -> Timestamp {
-    at.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
 }
 
 /// Judges a request that is due, and claims its account if nothing stands against it.
@@ -171,12 +170,16 @@ pub async fn act(run: &Progress<'_>, due: Box<DueRequest>) -> Result<Fate, Stop>
         return under_way(run, account, &record, &got).await;
     }
     let question = Question { account, asked, confirmed: confirmed.is_some(), deletion: None };
-    let verdict = look(app, question, now, run.turn.deadline).await?.verdict;
-    match verdict {
+    let looked = look(app, question, now, run.turn.deadline).await?;
+    if looked.is_withdrawn {
+        // Another request or entry may ask by now; it is met by itself.
+        return Ok(Fate::Elsewhere);
+    }
+    match looked.verdict {
+        Verdict::NotYet { .. } | Verdict::Proceed if due.needs_a_person => Ok(Fate::Unconfirmed(unconfirmed(account))),
         Verdict::NotYet { .. } => Ok(Fate::Elsewhere),
         Verdict::Quarantine(reason) => Ok(Fate::Quarantined(quarantined(account, reason))),
-        Verdict::Cancelled | Verdict::NothingLeft => settle(run, &due, verdict).await,
-        Verdict::Proceed if due.needs_a_person => Ok(Fate::Unconfirmed(unconfirmed(account))),
+        verdict @ (Verdict::Cancelled | Verdict::NothingLeft) => settle(run, &due, verdict).await,
         Verdict::Proceed if run.dry_run => Ok(Fate::Told(Line::new(account, "due", "would be claimed"))),
         Verdict::Proceed => claim(run, &due).await,
     }
@@ -210,14 +213,20 @@ async fn claim(run: &Progress<'_>, due: &DueRequest) -> Result<Fate, Stop> {
         New { account: *account, kind: *kind, asked: asked.clone(), confirmed: *confirmed, state: State::Claiming };
     match Holder::claim(run.app, new, run.turn.deadline).await? {
         Claim::Ours(holder) => go_on(run, account, *holder).await,
-        Claim::Theirs(..) => Ok(Fate::Elsewhere),
+        Claim::Theirs(..) => {
+            run.budget.put_back().await;
+            Ok(Fate::Elsewhere)
+        }
     }
 }
 
 async fn go_on<'a>(run: &Progress<'a>, account: &AccountId, holder: Holder<'a>) -> Result<Fate, Stop> {
     let holder = Rc::new(holder);
     match advance(run.app, &holder, None, &[], &run.turn).await? {
-        End::Released(released) => Ok(fate(account, released)),
+        End::Released(released) => {
+            run.budget.put_back().await;
+            Ok(fate(account, released))
+        }
         End::Stands => Ok(Fate::Claimed(stands(run, holder).await)),
     }
 }
@@ -229,10 +238,14 @@ async fn under_way(run: &Progress<'_>, account: &AccountId, record: &Record, got
     if run.dry_run || !is_free || record.state != State::Claiming || record.asked == Asked::Now {
         return Ok(Fate::Elsewhere);
     }
-    match Holder::take_over(run.app, record, &got.etag, run.turn.deadline).await? {
-        Some(holder) => go_on(run, account, holder).await,
-        None => Ok(Fate::Elsewhere),
+    if !run.budget.take().await? {
+        return Ok(Fate::Remaining);
     }
+    if let Some(holder) = Holder::take_over(run.app, record, &got.etag, run.turn.deadline).await? {
+        return go_on(run, account, holder).await;
+    }
+    run.budget.put_back().await;
+    Ok(Fate::Elsewhere)
 }
 
 async fn stands<'a>(run: &Progress<'a>, holder: Rc<Holder<'a>>) -> Option<Line> {

@@ -30,9 +30,10 @@ pub struct Budget<'a> {
 }
 
 impl<'a> Budget<'a> {
-    /// A new run's.
-    pub fn new(app: &'a App, deadline: Instant) -> Self {
-        let of_run = Cell::new(app.settings.caps.accounts_per_run);
+    /// A run's: the environment's cap, or what another invocation of the same run has left.
+    pub fn new(app: &'a App, allowance: Option<u32>, deadline: Instant) -> Self {
+        let cap = app.settings.caps.accounts_per_run;
+        let of_run = Cell::new(allowance.map_or(cap, |allowance| allowance.min(cap)));
         Self { app, deadline, of_run, of_day: Mutex::new(0), is_spent: Cell::new(false) }
     }
 
@@ -41,8 +42,16 @@ impl<'a> Budget<'a> {
         self.is_spent.get()
     }
 
+    /// What the run may still claim.
+    pub fn left_of_run(&self) -> u32 {
+        self.of_run.get()
+    }
+
     /// Takes leave to claim one account, if there is any.
     pub async fn take(&self) -> Result<bool, Stop> {
+        if self.is_spent() {
+            return Ok(false);
+        }
         let mut of_day = self.of_day.lock().await;
         if *of_day == 0 && self.of_run.get() > 0 {
             *of_day = self.set_aside(SET_ASIDE.min(self.of_run.get())).await?;
@@ -54,6 +63,13 @@ impl<'a> Budget<'a> {
         *of_day -= 1;
         self.of_run.set(self.of_run.get() - 1);
         Ok(true)
+    }
+
+    /// Gives leave back that led to no claim.
+    pub async fn put_back(&self) {
+        *self.of_day.lock().await += 1;
+        self.of_run.set(self.of_run.get() + 1);
+        self.is_spent.set(false);
     }
 
     /// Gives back what this run set aside and did not use.

@@ -13,6 +13,7 @@ use domain::request::Request as WrittenRequest;
 use domain::verdict::{Facts, Left, Reason, Request, SeenStatus, Verdict, judge};
 use tokio::time::Instant;
 
+use crate::clean::clean;
 use crate::desk::sign_ins;
 use crate::entries::{asks, read_entry, remove_as_read};
 use crate::holder::Holder;
@@ -70,15 +71,30 @@ pub struct Looked {
     pub verdict: Verdict,
     /// The statuses it rests on.
     pub statuses: Vec<StatusObject>,
+    /// Whether what asked is gone, or another one by now.
+    pub is_withdrawn: bool,
 }
 
 /// Reads everything that decides, and judges it.
 pub async fn look(app: &App, question: Question<'_>, now: Timestamp, deadline: Instant) -> Result<Looked, Stop> {
-    let _place = app.looks.acquire().await.expect("the semaphore is never closed");
+    let place = app.looks.acquire().await.expect("the semaphore is never closed");
     let (request, statuses) =
         futures::try_join!(asked_still(app, question.account, question.asked, deadline), async {
             Ok(statuses(app, question.account, deadline).await?)
         },)?;
+    drop(place);
+    judge_request(app, question, request, statuses, now, deadline).await
+}
+
+/// Judges a request by these statuses; what is left of the account is looked for only if it decides.
+pub async fn judge_request(
+    app: &App,
+    question: Question<'_>,
+    request: Request,
+    statuses: Vec<StatusObject>,
+    now: Timestamp,
+    deadline: Instant,
+) -> Result<Looked, Stop> {
     let seen: Vec<SeenStatus> = statuses.iter().map(|status| status.seen(question.deletion)).collect();
     let mut facts = Facts {
         now,
@@ -95,7 +111,7 @@ pub async fn look(app: &App, question: Question<'_>, now: Timestamp, deadline: I
         facts.left = left(app, question.account, deadline).await?;
         verdict = judge(&facts);
     }
-    Ok(Looked { verdict, statuses })
+    Ok(Looked { verdict, statuses, is_withdrawn: request == Request::Withdrawn })
 }
 
 /// What asks for the erasure, as it is now.
@@ -158,15 +174,33 @@ pub async fn check(app: &App, holder: &Holder<'_>, turn: &Turn) -> Result<Result
         Err(verdict) => return release(app, holder, verdict, turn).await.map(Err),
     };
     tokio::time::sleep(std::time::Duration::from_secs(app.settings.confirm_seconds.into())).await;
-    let second = look(app, Question::of(&record), turn.now(app), turn.deadline).await?;
-    let untouched = second.statuses.iter().all(|status| status.seen(Some(record.deletion_id)).is_our_mark)
-        && second.statuses.len() == marked.statuses;
-    match second.verdict {
-        Verdict::Proceed if untouched => Ok(Ok(marked.versions)),
+    let again = look_again(app, holder, turn, Some(marked.statuses)).await?;
+    Ok(again.map(|()| marked.versions))
+}
+
+/// Looks once more at a claim that was checked. Everything must be as the check left it, or the record is released.
+pub async fn check_again(app: &App, holder: &Holder<'_>, turn: &Turn) -> Result<Result<(), Released>, Stop> {
+    look_again(app, holder, turn, None).await
+}
+
+/// Looks at marked statuses; `expected` is how many there are to be, where that is known.
+async fn look_again(
+    app: &App,
+    holder: &Holder<'_>,
+    turn: &Turn,
+    expected: Option<usize>,
+) -> Result<Result<(), Released>, Stop> {
+    let record = holder.record().await;
+    let looked = look(app, Question::of(&record), turn.now(app), turn.deadline).await?;
+    let untouched = looked.statuses.iter().all(|status| status.seen(Some(record.deletion_id)).is_our_mark)
+        && expected.is_none_or(|expected| looked.statuses.len() == expected);
+    let verdict = match looked.verdict {
+        Verdict::Proceed if untouched => return Ok(Ok(())),
         // Written anew, but not against the deletion: the next run judges it from the beginning.
-        Verdict::Proceed => release(app, holder, Verdict::NotYet { until: turn.now(app) }, turn).await.map(Err),
-        verdict => release(app, holder, verdict, turn).await.map(Err),
-    }
+        Verdict::Proceed => Verdict::NotYet { until: turn.now(app) },
+        verdict => verdict,
+    };
+    release(app, holder, verdict, turn).await.map(Err)
 }
 
 struct Marked {
@@ -192,6 +226,8 @@ async fn mark(app: &App, record: &Record, turn: &Turn) -> Result<Result<Marked, 
 /// Puts the account back as it was and gives the record up. What asked for the erasure goes only if it is settled.
 async fn release(app: &App, holder: &Holder<'_>, verdict: Verdict, turn: &Turn) -> Result<Released, Stop> {
     let record = holder.record().await;
+    // Pages that a planner wrote while it counted.
+    clean(app, &record, turn.deadline).await?;
     unmark_all(app, &record.account_id, record.deletion_id, turn.deadline).await?;
     let released = match verdict {
         Verdict::Cancelled => Released::Cancelled,
@@ -239,7 +275,7 @@ pub async fn remove_request(app: &App, account: &AccountId, etag: &str, deadline
 /// so that the next run need not count again.
 pub async fn release_too_large(app: &App, holder: &Holder<'_>, versions: u64, turn: &Turn) -> Result<Released, Stop> {
     let record = holder.record().await;
-    crate::clean::clean(app, &record, turn.deadline).await?;
+    clean(app, &record, turn.deadline).await?;
     unmark_all(app, &record.account_id, record.deletion_id, turn.deadline).await?;
     let now = turn.now(app);
     let (accepted, not_before) = match record.asked {

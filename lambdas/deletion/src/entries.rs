@@ -10,7 +10,9 @@ use aws::{AwsError, Bucket};
 use domain::Timestamp;
 use domain::due::Asked as Due;
 use domain::entry::{Entry, EntryFault, EntryKey};
+use domain::ids::AccountId;
 use domain::keys::ObjectKey;
+use domain::layout::schedule_account;
 use domain::look::Listed;
 use tokio::time::Instant;
 
@@ -67,6 +69,21 @@ impl<'a> Entries<'a> {
 fn current(bucket: usize, listed: &Listed) -> Option<ListedEntry> {
     let modified = Timestamp::from_millisecond(listed.modified_ms).ok()?;
     (listed.latest && !listed.marker).then(|| ListedEntry { bucket, key: listed.version.key().clone(), modified })
+}
+
+/// An entry as it was read: its bucket, its key, and what S3 answered.
+pub type ReadEntry = (usize, ObjectKey, Got);
+
+/// Every entry of an account, found by listing all of them.
+pub async fn entries_of(app: &App, account: &AccountId, deadline: Instant) -> Result<Vec<ReadEntry>, Stop> {
+    let (mut all, mut found) = (Entries::all(app, deadline), Vec::new());
+    while let Some(listed) = all.next().await? {
+        if schedule_account(&listed.key, &app.settings.schedule_prefix) == Some(*account) {
+            let got = read_entry(app, listed.bucket, &listed.key, deadline).await?;
+            found.extend(got.map(|got| (listed.bucket, listed.key, got)));
+        }
+    }
+    Ok(found)
 }
 
 /// Reads an entry.

@@ -54,16 +54,18 @@ async fn remove_entries(app: &App, mut entries: Vec<Entry>, deadline: Instant) -
 
 /// Removes one version of an entry.
 pub async fn remove_entry(bucket: &Bucket, kind: BucketKind, entry: &Listed, deadline: Instant) -> Result<(), Stop> {
-    let by_version = kind == BucketKind::Versioned || entry.marker || !entry.version.version().is_null();
-    if !by_version {
-        let (key, etag) = (entry.version.key(), &entry.etag);
-        gone(retrying(deadline, async || delete_if_match(bucket, key, etag).await).await)?;
+    if kind == BucketKind::Versioned || entry.marker || !entry.version.version().is_null() {
+        return gone(retrying(deadline, async || delete_version(bucket, &entry.version).await).await)
+            .map_err(Stop::from);
     }
-    // Where versioning is suspended the conditional delete leaves a marker that names the account.
-    if by_version || kind == BucketKind::Suspended {
-        gone(retrying(deadline, async || delete_version(bucket, &entry.version).await).await)?;
+    let (key, etag) = (entry.version.key(), &entry.etag);
+    match retrying(deadline, async || delete_if_match(bucket, key, etag).await).await {
+        // Where versioning is suspended the conditional delete leaves a marker that names the account.
+        Ok(()) if kind == BucketKind::Suspended => {
+            Ok(gone(retrying(deadline, async || delete_version(bucket, &entry.version).await).await)?)
+        }
+        other => Ok(gone(other)?),
     }
-    Ok(())
 }
 
 /// Somebody else's later write stays: a new entry is a new request.

@@ -1,5 +1,6 @@
 //! Holding a record: every change is a conditional write, made before the side effect it announces.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use aws::delete_object::delete_if_match;
@@ -7,10 +8,10 @@ use aws::get_object::{Got, get_object};
 use aws::put_object::{Condition, put_own};
 use aws::retry::{backoff, retrying};
 use aws::{AwsError, Bucket, Cause};
-use domain::ids::{AccountId, DeletionId};
+use domain::ids::{AccountId, DeletionId, Nonce};
 use domain::keys::ObjectKey;
 use domain::layout::record_key;
-use domain::record::{Asked, Kind, RENEW_SECONDS, Record, State};
+use domain::record::{Asked, Kind, LEASE_SECONDS, RENEW_SECONDS, Record, State};
 use domain::tally::SetDigest;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -26,6 +27,8 @@ pub struct Holder<'a> {
     app: &'a App,
     key: ObjectKey,
     held: Mutex<Held>,
+    /// When the last write began that S3 took: the lease runs no shorter than from there.
+    renewed: Cell<Instant>,
     /// ETag of the receipt, once this run has seen it.
     pub receipt_etag: Mutex<Option<String>>,
     /// When the invocation must have stopped.
@@ -76,8 +79,9 @@ impl<'a> Holder<'a> {
         let deletion = DeletionId::new(uuid::Uuid::new_v4());
         let mut record = Record::new((deletion, account), (kind, asked), state, nonce(), nonce());
         record.confirmed = confirmed;
+        let began = Instant::now();
         if let Some(etag) = write(app.manifest(), &key, &record, Condition::Absent).await? {
-            return Ok(Claim::Ours(Box::new(Self::new(app, key, Held { record, etag }, deadline))));
+            return Ok(Claim::Ours(Box::new(Self::new(app, key, Held { record, etag }, began, deadline))));
         }
         match read(app, &key, deadline).await? {
             Some((record, got)) => Ok(Claim::Theirs(Box::new(record), got)),
@@ -95,13 +99,15 @@ impl<'a> Holder<'a> {
     ) -> Result<Option<Holder<'a>>, Stop> {
         let key = record_key(&record.account_id);
         let record = record.taken_over(nonce(), nonce());
+        let began = Instant::now();
         let etag = write(app.manifest(), &key, &record, Condition::Etag(etag)).await?;
-        Ok(etag.map(|etag| Self::new(app, key, Held { record, etag }, deadline)))
+        Ok(etag.map(|etag| Self::new(app, key, Held { record, etag }, began, deadline)))
     }
 
-    fn new(app: &'a App, key: ObjectKey, held: Held, deadline: Instant) -> Self {
+    fn new(app: &'a App, key: ObjectKey, held: Held, began: Instant, deadline: Instant) -> Self {
         app.desk.arrive();
-        Self { app, key, held: Mutex::new(held), receipt_etag: Mutex::new(None), deadline }
+        let renewed = Cell::new(began);
+        Self { app, key, held: Mutex::new(held), renewed, receipt_etag: Mutex::new(None), deadline }
     }
 
     /// The record as last written.
@@ -115,9 +121,24 @@ impl<'a> Holder<'a> {
         let mut record = held.record.clone();
         record.nonce = nonce();
         change(&mut record);
-        let etag = write(self.app.manifest(), &self.key, &record, Condition::Etag(&held.etag)).await?;
+        let (manifest, began) = (self.app.manifest(), Instant::now());
+        let mut etag = write(manifest, &self.key, &record, Condition::Etag(&held.etag)).await?;
+        if etag.is_none()
+            && let Some(ours) = self.still_ours(held.record.holder).await?
+        {
+            // A write of ours was given up on its way, and happened: nobody else has held the record since.
+            etag = write(manifest, &self.key, &record, Condition::Etag(&ours)).await?;
+        }
         *held = Held { record, etag: etag.ok_or(Stop::Lost)? };
+        self.renewed.set(began);
         Ok(())
+    }
+
+    /// The ETag of the record as it is, if this run still holds it.
+    async fn still_ours(&self, holder: Option<Nonce>) -> Result<Option<String>, Stop> {
+        let found = read(self.app, &self.key, self.deadline).await?;
+        let is_ours = |(record, _): &(Record, Got)| record.holder.is_some() && record.holder == holder;
+        Ok(found.filter(is_ours).map(|(_, got)| got.etag))
     }
 
     /// Changes what the next write will say. Nothing may rest on it before.
@@ -155,7 +176,16 @@ impl<'a> Holder<'a> {
         tokio::select! {
             done = work => done,
             lost = self.renew() => Err(lost),
+            () = self.lapse() => Err(Stop::Lost),
             () = tokio::time::sleep_until(self.deadline) => Err(Stop::TimeUp),
+        }
+    }
+
+    /// Waits until the lease may have ended, whatever the renewals wait for: then the work must not go on.
+    async fn lapse(&self) {
+        let lease = Duration::from_secs(LEASE_SECONDS.unsigned_abs());
+        while self.renewed.get() + lease > Instant::now() {
+            tokio::time::sleep_until(self.renewed.get() + lease).await;
         }
     }
 

@@ -4,11 +4,12 @@ use domain::answer::Answer;
 use domain::environment::ImmediateMode;
 use domain::ids::AccountId;
 use domain::record::{Asked, Kind, Record, State};
+use futures::FutureExt as _;
 
 use crate::answer::of_record;
 use crate::dry_run::dry_run as only_count;
 use crate::holder::{Claim, Holder, New, read};
-use crate::life::advance;
+use crate::life::{End, advance};
 use crate::schedule::{busy, schedule};
 use crate::settle::settle;
 use crate::survey::{Survey, survey};
@@ -41,7 +42,7 @@ async fn now_or_under_way(app: &App, account: AccountId, hints: &[String], turn:
         // A survey that failed is made again after the claim.
         Claim::Ours(holder) => go_on(app, &holder, survey.ok(), hints, turn).await,
         Claim::Theirs(record, got) => {
-            if matches!(record.state, State::Scheduling | State::Cancelling) {
+            if record.state.is_errand() {
                 return busy(app, &record, &got, turn).await;
             }
             if record.is_held(got.modified, app.clock.now()) {
@@ -60,6 +61,11 @@ async fn go_on<'a>(
     turn: &Turn,
 ) -> Result<Answer, Stop> {
     match advance(app, holder, survey, hints, turn).await {
+        // A scheduled claim that another run had left came to nothing; this person asks now.
+        Ok(End::Released(_)) => {
+            let account = holder.record().await.account_id;
+            now_or_under_way(app, account, hints, turn).boxed_local().await
+        }
         Err(Stop::Lost) => now(app, &holder.record().await, turn).await,
         // If it stopped early the record says why, and a later run goes on.
         Ok(_) | Err(_) => Ok(of_record(&holder.record().await)),

@@ -84,7 +84,7 @@ async fn steps<'a>(
                 return holder.release().await.map(|()| End::Stands);
             }
             State::Failed { reason } => return Err(Stop::Refused(reason)),
-            State::Scheduling | State::Cancelling => {
+            State::Scheduling | State::Cancelling | State::Confirming => {
                 return Err(Stop::Refused("a request that is being written is no deletion yet".to_owned()));
             }
         }

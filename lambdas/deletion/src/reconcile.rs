@@ -168,7 +168,7 @@ async fn one(app: &App, found: Found, turn: &Turn) -> Result<(), Stop> {
         return Ok(());
     };
     match found.record.state {
-        State::Scheduling | State::Cancelling => return finish_errand(app, &holder).await,
+        ref state if state.is_errand() => return finish_errand(app, &holder).await,
         State::Held { notified: false, .. } if !is_over(app, &found) => {
             tell_held(app, &holder).await?;
             return holder.release().await;

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use crate::answer::of_record;
 use crate::cancel::take_back;
 use crate::check::read_request;
-use crate::entries::{read_entry, remove_as_read};
+use crate::entries::{ReadEntry, read_entry, remove_as_read};
 use crate::holder::{Claim, Holder, New};
 use crate::statuses::{StatusObject, change_all, statuses, written_buckets};
 use crate::{App, Stop, Turn, set_clock};
@@ -47,8 +47,7 @@ pub async fn schedule(
 
 /// Another run has the record. One that died while it wrote a request is helped; the caller asks again.
 pub async fn busy(app: &App, record: &Record, got: &aws::get_object::Got, turn: &Turn) -> Result<Answer, Stop> {
-    let is_errand = matches!(record.state, State::Scheduling | State::Cancelling);
-    if is_errand
+    if record.state.is_errand()
         && !record.is_held(got.modified, app.clock.now())
         && let Some(holder) = Holder::take_over(app, record, &got.etag, turn.deadline).await?
     {
@@ -57,13 +56,15 @@ pub async fn busy(app: &App, record: &Record, got: &aws::get_object::Got, turn: 
     Ok(of_record(record))
 }
 
-/// Finishes what a held record in `scheduling` or `cancelling` announces, and gives the record up.
+/// Finishes what a held record announces that is no deletion yet, and gives the record up.
 pub async fn finish(app: &App, holder: &Holder<'_>) -> Result<(), Stop> {
     let record = holder.record().await;
     let work = async {
         match record.state {
             State::Scheduling => write_down(app, holder, &record).await,
             State::Cancelling => take_back(app, holder).await.map(|_| ()),
+            // Whoever confirmed has got no answer, and confirms again.
+            State::Confirming => holder.remove().await,
             _ => Ok(()),
         }
     };
@@ -106,9 +107,6 @@ pub async fn put_request(app: &App, request: &Request, deadline: Instant) -> Res
     retrying(deadline, put).await?;
     Ok(())
 }
-
-/// An entry as it was read: its bucket, its key, and what S3 answered.
-pub type ReadEntry = (usize, ObjectKey, aws::get_object::Got);
 
 /// The account's entries where an app would look for them: under the day of each status's date and of the request that
 /// waits. Any other is met by a run, which judges it by the statuses.

@@ -25,6 +25,8 @@ use crate::{App, Stop, Turn, set_clock};
 
 /// Accounts in work at the same time. Most of them only wait for the second look.
 const ACCOUNTS_IN_FLIGHT: usize = 200;
+/// Leases renewed at the same time.
+const RENEWALS_IN_FLIGHT: usize = 32;
 /// Lines of an answer: Lambda answers at most 6 MB.
 const LINES_MAX: usize = 5_000;
 
@@ -74,7 +76,9 @@ pub async fn scheduled(app: &App, run: &Run, turn: &Turn) -> Result<Answer, Stop
         never = progress.keep_planned() => match never {},
     }
     progress.submit(turn).await;
-    progress.budget.give_back().await?;
+    if let Err(stop) = progress.budget.give_back().await {
+        progress.fail(stop);
+    }
     progress.measure();
     progress.hand_over(run, turn).await;
     progress.end(run)
@@ -90,7 +94,7 @@ impl<'a> Progress<'a> {
         let ahead = ahead.unwrap_or_default();
         Self {
             app,
-            budget: Budget::new(app, turn.deadline),
+            budget: Budget::new(app, run.allowance, turn.deadline),
             dry_run: run.dry_run,
             turn: Turn { deadline: now + left * 9 / 10, patience: None, ahead, gathers: true, ..turn.clone() },
             claims_until: now + left * 6 / 10,
@@ -109,7 +113,12 @@ impl<'a> Progress<'a> {
         };
         match met {
             Ok(Met::Nothing) => {}
-            Ok(Met::FarOff) => add(&self.counts.far_off, 1),
+            Ok(Met::FarOff(line)) => {
+                add(&self.counts.far_off, 1);
+                if self.dry_run {
+                    self.say(line);
+                }
+            }
             Ok(Met::Due(due)) => {
                 add(&self.counts.due, 1);
                 let overdue = due.overdue_seconds;
@@ -187,10 +196,11 @@ impl<'a> Progress<'a> {
         loop {
             tokio::time::sleep(Duration::from_secs(RENEW_SECONDS)).await;
             let holders = self.planned.borrow().clone();
-            for holder in holders {
+            let renewals = futures::stream::iter(holders).map(async |holder| {
                 // One that is lost is left out when the job is made.
                 let _ = holder.renew_once().await;
-            }
+            });
+            renewals.buffer_unordered(RENEWALS_IN_FLIGHT).collect::<()>().await;
         }
     }
 
@@ -232,11 +242,12 @@ impl<'a> Progress<'a> {
 
     /// What time did not suffice for goes on in another invocation, as long as each of them gets somewhere.
     async fn hand_over(&self, run: &Run, turn: &Turn) {
-        let moves = self.counts.claimed.get() > 0 && self.counts.remaining.get() > 0;
+        let moves = self.counts.claimed.get() + self.counts.cancelled.get() > 0 && self.counts.remaining.get() > 0;
         if self.dry_run || !moves || self.budget.is_spent() {
             return;
         }
-        let mut event = json!({ "source": "aws.events", "detail-type": "Scheduled Event" });
+        let detail = json!({ "allowance": self.budget.left_of_run() });
+        let mut event = json!({ "source": "aws.events", "detail-type": "Scheduled Event", "detail": detail });
         if let Some(time) = run.time {
             event["time"] = time.to_string().into();
         }

@@ -17,12 +17,16 @@ use domain::layout::{attempt_pages_prefix, job_key, manifest_key, reports_prefix
 use domain::manifest::{Manifest, job_description};
 use domain::receipt::ReceiptState;
 use domain::record::State;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::claim::{put_receipt, receipt_of};
 use crate::holder::Holder;
 use crate::{App, Stop};
+
+/// Records written at the same time.
+const RECORDS_IN_FLIGHT: usize = 16;
 
 /// A run: which deletions went into which job. It names no account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,14 +62,13 @@ pub async fn submit(app: &App, holders: &[&Holder<'_>], deadline: Instant) -> Re
     }
     let run = Run { run_id, created_at: app.clock.now(), members, job_id: None };
     put_run(app, &run, deadline).await?;
-    let mut joined = Vec::new();
-    for holder in holders {
-        match holder.write(|record| join(record, run_id)).await {
-            Ok(()) => joined.push(*holder),
-            Err(Stop::Lost) => {}
-            Err(stop) => return Err(stop),
-        }
-    }
+    let joins = stream::iter(holders).map(async |holder| match holder.write(|record| join(record, run_id)).await {
+        Ok(()) => Ok(Some(*holder)),
+        Err(Stop::Lost) => Ok(None),
+        Err(stop) => Err(stop),
+    });
+    let joined: Vec<Option<&Holder<'_>>> = joins.buffered(RECORDS_IN_FLIGHT).try_collect().await?;
+    let joined: Vec<&Holder<'_>> = joined.into_iter().flatten().collect();
     let mut run = run;
     run.members.clear();
     for holder in &joined {
@@ -76,10 +79,8 @@ pub async fn submit(app: &App, holders: &[&Holder<'_>], deadline: Instant) -> Re
         return Err(Stop::Lost);
     }
     let job = start_job(app, &mut run, deadline).await?;
-    for holder in joined {
-        note_job(app, holder, &job).await?;
-    }
-    Ok(())
+    let notes = stream::iter(joined).map(async |holder| note_job(app, holder, &job).await);
+    notes.buffer_unordered(RECORDS_IN_FLIGHT).try_collect().await
 }
 
 fn join(record: &mut domain::record::Record, run_id: RunId) {

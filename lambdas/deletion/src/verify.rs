@@ -53,7 +53,8 @@ impl Leftovers {
 pub async fn look(app: &App, account: &AccountId, deadline: Instant) -> Result<Leftovers, Stop> {
     let looked_at = app.clock.now();
     let own = async {
-        let _place = app.looks.acquire().await.expect("the semaphore is never closed");
+        // As many requests as four looks at a request.
+        let _place = app.looks.acquire_many(4).await.expect("the semaphore is never closed");
         let walk = Walk::new(account_roots(app, &app.prefixes(account)), deadline);
         futures::try_join!(count(walk), async { Ok(uploads(app, account, deadline).await?) })
     };

@@ -2,12 +2,14 @@
 //! wrote: it can put an erasure off, never bring it forward.
 
 use jiff::SignedDuration;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use crate::Timestamp;
 
 /// A `deleteOn` further than this past the end of the grace period is alarmed: a phone's clock is wrong, and the
 /// request would wait longer than anybody expects.
-pub const FAR_OFF_SECONDS: u32 = 2 * 24 * 60 * 60;
+const FAR_OFF_SECONDS: u32 = 2 * 24 * 60 * 60;
 
 /// What asks for an erasure later than now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,17 +38,13 @@ impl Asked {
             Self::Record { not_before, .. } => not_before,
         }
     }
+}
 
-    /// Whether an entry's `deleteOn` is so far past the end of the grace period that somebody should look.
-    /// It is still acted on when it is due. A record's moment was set by this service and needs no look.
-    pub fn is_far_off(&self, grace_seconds: u32) -> bool {
-        match *self {
-            Self::Entry { modified, delete_on } => {
-                delete_on > later(grace_end(modified, grace_seconds), FAR_OFF_SECONDS)
-            }
-            Self::Record { .. } => false,
-        }
-    }
+/// Whether an entry written at `modified` for this UTC day is so far past the end of the grace period that somebody
+/// should look. It is still acted on when it is due.
+pub fn is_far_off(day: Date, modified: Timestamp, grace_seconds: u32) -> bool {
+    let latest = later(grace_end(modified, grace_seconds), FAR_OFF_SECONDS);
+    day > TimeZone::UTC.to_datetime(latest).date()
 }
 
 /// When the grace period of something written at `modified` ends. An entry is not due before, whatever its body
@@ -101,15 +99,16 @@ mod tests {
     fn a_record_waives_the_grace_period() {
         let asked = Asked::Record { accepted: at(1_000), not_before: at(1_000) };
         assert_eq!(asked.due_at(GRACE), at(1_000));
-        assert!(!Asked::Record { accepted: at(0), not_before: Timestamp::MAX }.is_far_off(GRACE));
     }
 
     #[test]
     fn more_than_two_days_past_the_grace_period_is_far_off() {
-        let limit = 1_180 + 172_800;
-        assert!(!entry(1_000, limit).is_far_off(GRACE));
-        assert!(entry(1_000, limit + 1).is_far_off(GRACE));
-        assert!(!entry(1_000, 0).is_far_off(GRACE));
+        let day = |text: &str| text.parse().unwrap();
+        let modified = "2026-01-02T12:00:00Z".parse().unwrap();
+        assert!(!is_far_off(day("2026-01-02"), modified, GRACE));
+        assert!(!is_far_off(day("2026-01-04"), modified, GRACE));
+        assert!(is_far_off(day("2026-01-05"), modified, GRACE));
+        assert!(!is_far_off(day("2026-01-05"), modified, 86_400));
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub struct Run {
     pub time: Option<Timestamp>,
     /// Whether somebody reads the answer. EventBridge does not.
     pub is_attended: bool,
+    /// What a run that went on in this invocation may still claim; a new run has the environment's cap.
+    pub allowance: Option<u32>,
 }
 
 /// What a status is asked by.
@@ -125,7 +127,7 @@ const UNKNOWN_TYPE: &str =
 
 fn scheduled(event: &Value) -> Result<Request, BadRequest> {
     only(event, &["type", "dryRun", "time"])?;
-    Ok(Request::Scheduled(Run { dry_run: dry_run(event)?, time: time(event)?, is_attended: true }))
+    Ok(Request::Scheduled(Run { dry_run: dry_run(event)?, time: time(event)?, is_attended: true, allowance: None }))
 }
 
 fn confirm(event: &Value) -> Result<Request, BadRequest> {
@@ -207,7 +209,8 @@ fn only(event: &Value, known: &[&str]) -> Result<(), BadRequest> {
 /// An EventBridge envelope: a rule's schedule, or the end of a job.
 fn envelope(event: &Value) -> Result<Request, BadRequest> {
     if event["source"] == "aws.events" && event["detail-type"] == "Scheduled Event" {
-        return Ok(Request::Scheduled(Run { dry_run: false, time: time(event)?, is_attended: false }));
+        let allowance = event["detail"]["allowance"].as_u64().and_then(|n| u32::try_from(n).ok());
+        return Ok(Request::Scheduled(Run { dry_run: false, time: time(event)?, is_attended: false, allowance }));
     }
     job_event(event)
 }
@@ -280,8 +283,12 @@ mod tests {
         assert!(run(&json!({"dryRun": true})).dry_run);
         let event = json!({"version": "0", "source": "aws.events", "detail-type": "Scheduled Event",
             "time": "2026-01-02T03:04:05Z", "detail": {}});
-        let expected = Run { dry_run: false, time: "2026-01-02T03:04:05Z".parse().ok(), is_attended: false };
+        let time = "2026-01-02T03:04:05Z".parse().ok();
+        let expected = Run { dry_run: false, time, is_attended: false, allowance: None };
         assert_eq!(run(&event), expected);
+        let mut rest = event.clone();
+        rest["detail"] = json!({"allowance": 7});
+        assert_eq!(run(&rest).allowance, Some(7));
         assert!(Request::parse(&event).unwrap().is_unattended());
         assert!(!Request::parse(&json!({})).unwrap().is_unattended());
     }

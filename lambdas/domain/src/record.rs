@@ -1,6 +1,6 @@
 //! The record: the durable state and the one mutex of an account's deletion.
 //!
-//! `scheduling` and `cancelling` hold it for a moment, to write a request down or to take it back. A deletion goes
+//! `scheduling`, `cancelling` and `confirming` hold it for a moment, while a request is written. A deletion goes
 //! `claiming → claimed → planned → submitted → verifying → finishing → settling → gone`, with `held` and `failed`
 //! waiting for reconcile. An account under the threshold goes from `claimed` to `verifying` without a job, and
 //! from there straight to `settling` if nothing is left to tidy up.
@@ -101,6 +101,8 @@ pub enum State {
     Scheduling,
     /// A cancellation was accepted: status and entries are to follow. Nothing is erased from here.
     Cancelling,
+    /// A person's confirmation is being written down. Nothing is erased from here.
+    Confirming,
     /// Asked for; checks not done yet. Whoever takes over does them all again.
     Claiming,
     /// Will be erased. Nothing was erased before this was written.
@@ -146,11 +148,17 @@ pub enum State {
 }
 
 impl State {
+    /// Whether the record is held only to write a request, and no deletion has begun.
+    pub fn is_errand(&self) -> bool {
+        matches!(self, Self::Scheduling | Self::Cancelling | Self::Confirming)
+    }
+
     /// The state's name, as the record spells it.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Scheduling => "scheduling",
             Self::Cancelling => "cancelling",
+            Self::Confirming => "confirming",
             Self::Claiming => "claiming",
             Self::Claimed => "claimed",
             Self::Planned { .. } => "planned",
@@ -166,7 +174,7 @@ impl State {
     /// What callers are told: erasing is one thing to them, and what follows the receipt is complete.
     pub fn public_name(&self) -> &'static str {
         match self {
-            Self::Scheduling => "requested",
+            Self::Scheduling | Self::Confirming => "requested",
             Self::Cancelling => "cancelling",
             Self::Claiming => "claiming",
             Self::Claimed | Self::Planned { .. } | Self::Submitted { .. } => "erasing",

@@ -141,7 +141,7 @@ fn by_statuses(facts: &Facts<'_>, asked: Asked) -> Verdict {
             Ok(Status::Active) => active.push(seen.modified),
             Ok(Status::Scheduled { delete_date }) => {
                 is_scheduled |= !seen.is_our_mark;
-                until = until.max(delete_date).max(grace_of(seen, asked, facts.grace_seconds));
+                until = until.max(delete_date).max(grace_of(seen, delete_date, asked, facts));
             }
         }
     }
@@ -153,13 +153,15 @@ fn by_statuses(facts: &Facts<'_>, asked: Asked) -> Verdict {
     }
 }
 
-/// A status counts from when it was written, as an entry does: an old entry that outlived its cancellation must not
-/// be joined by the fresh status of a phone whose clock is slow. Our own mark is no request, and a record waives grace.
-fn grace_of(seen: &SeenStatus, asked: Asked, grace_seconds: u32) -> Timestamp {
-    match asked {
-        Asked::Entry { .. } if !seen.is_our_mark => grace_end(seen.modified, grace_seconds),
-        _ => Timestamp::MIN,
-    }
+/// A status counts from when it was written, as an entry does: an old request that outlived its cancellation must not
+/// be joined by the fresh status of a phone whose clock is slow. Our own mark is no request; what a request wrote into
+/// the status names its moment, and waives grace; so does a person who confirmed it.
+fn grace_of(seen: &SeenStatus, delete_date: Timestamp, asked: Asked, facts: &Facts<'_>) -> Timestamp {
+    let is_waived = match asked {
+        Asked::Entry { .. } => false,
+        Asked::Record { not_before, .. } => facts.confirmed || delete_date == not_before,
+    };
+    if seen.is_our_mark || is_waived { Timestamp::MIN } else { grace_end(seen.modified, facts.grace_seconds) }
 }
 
 /// A record is written before the status: only an active status from after it shows a change of mind.
@@ -233,6 +235,14 @@ mod tests {
     fn an_entry_that_outlived_its_cancellation_waits_for_the_grace_of_the_next_request() {
         assert_eq!(verdict(entry(1, 11), &[scheduled(95, 5)]), Verdict::NotYet { until: at(105) });
         assert_eq!(verdict(record(99, 99), &[scheduled(99, 99)]), Verdict::Proceed, "a record waives it");
+    }
+
+    #[test]
+    fn a_request_that_outlived_its_cancellation_waits_for_the_grace_of_the_next_status() {
+        let later = [scheduled(95, 5)];
+        assert_eq!(verdict(record(1, 90), &later), Verdict::NotYet { until: at(105) }, "not the status it wrote");
+        let confirmed = Facts { confirmed: true, ..facts(record(1, 90), &later) };
+        assert_eq!(judge(&confirmed), Verdict::Proceed, "a person has looked");
     }
 
     #[test]

@@ -45,8 +45,7 @@ fn fill(photolala: &Photolala) {
     for n in 0..MAPPINGS {
         // Spread as SHA-256 digests and Google's subjects are.
         let spread = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let key =
-            if n % 2 == 0 { format!("emails/{spread:064x}") } else { format!("identities/google:{:021}", spread) };
+        let key = if n % 2 == 0 { format!("emails/{spread:064x}") } else { format!("identities/google:{spread:021}") };
         put(store, bucket, &key, &uuid::Uuid::from_u64_pair(spread | 1, !spread).to_string());
     }
     for account in (1..=ACCOUNTS).map(Account::seeded) {

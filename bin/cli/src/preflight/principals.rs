@@ -28,7 +28,7 @@ fn questions(environment: &Environment) -> Vec<(String, Question)> {
     let own = |prefix: &str| format!("arn:aws:s3:::{}/{prefix}sample", environment.manifest_bucket());
     let mut questions =
         vec![invoking(&functions.deletion), invoking(&functions.eraser), invoking(&format!("{}:1", functions.eraser))];
-    for prefix in ["records/", "pages/"] {
+    for prefix in ["records/", "requests/", "pages/"] {
         let acts = ["s3:PutObject", "s3:DeleteObject"];
         questions.extend(acts.map(|action| (own(prefix), Question::must_not(action, own(prefix)))));
     }

@@ -225,7 +225,18 @@ async fn a_cancellation_at_each_request_about_a_large_account_is_decisive() {
 #[tokio::test]
 async fn an_old_app_that_cancels_during_a_run_wins_or_loses_as_a_whole() {
     only_in_memory("its clock cannot be moved past the grace period of many accounts");
-    let photolala = Photolala::start(without_pause(options())).await.expect("the service starts");
+    Box::pin(old_app_meets_run(without_pause(options()))).await;
+}
+
+/// P5: the same about an account for a job, which is counted before it is claimed.
+#[tokio::test]
+async fn an_old_app_that_cancels_a_large_account_wins_or_loses_as_a_whole() {
+    only_in_memory("its clock cannot be moved past the grace period of many accounts");
+    Box::pin(old_app_meets_run(without_pause(by_job(5)))).await;
+}
+
+async fn old_app_meets_run(options: Options) {
+    let photolala = Photolala::start(options).await.expect("the service starts");
     let (mut stayed, mut erased) = (0, 0);
     for n in 1..REQUESTS_MAX {
         let waiting = Waiting::due(&photolala, n, false).await;

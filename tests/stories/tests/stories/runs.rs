@@ -271,9 +271,9 @@ async fn a_run_short_of_time_goes_on_by_itself() {
     only_in_memory("its clock cannot be moved past the grace period");
     let mut options = with_grace(options());
     options.environment.confirm_seconds = 2;
-    options.deletion_timeout = Duration::from_secs(14);
+    options.deletion_timeout = Duration::from_secs(22);
     let photolala = Photolala::start(options).await.expect("the service starts");
-    let accounts = crowd(&photolala, 260, |_| 1);
+    let accounts = crowd(&photolala, 215, |_| 1);
     let before = photolala.snapshot().await;
     photolala.pass(i64::from(GRACE) + 2).await;
     photolala.daily().await.expect("the run ends well");

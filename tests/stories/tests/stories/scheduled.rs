@@ -259,3 +259,62 @@ async fn a_mapping_that_moved_to_a_new_account_stays() {
         assert_eq!(get(&stage.photolala, &mapping).await, Some(new.upper()));
     }
 }
+
+/// P5, P6: an old app cancels a request that this service wrote down, and later somebody writes a status with a date
+/// long past: the grace period of that word counts, not the old request.
+#[tokio::test]
+async fn a_request_that_an_old_app_cancelled_waives_nobodys_grace() {
+    let stage = Stage::set(with_grace(options()), 30).await;
+    let answer = stage.schedule().await;
+    let delete_on = answer.body["deleteDate"].as_str().and_then(|text| text.parse().ok()).expect("a moment");
+    stage.photolala.app_cancels(&stage.account, delete_on).await;
+    stage.wait().await;
+    let now = stage.photolala.now();
+    let past = now.checked_sub(jiff::SignedDuration::from_hours(48)).unwrap();
+    put(&stage.photolala, &status_key(&stage.account.upper()), &scheduled(past, now).to_string()).await;
+    let run = stage.photolala.run().await;
+    assert_eq!(run.body["claimed"], 0, "{}", run.body);
+    stage.is_untouched(&[&status_key(&stage.account.upper())]).await;
+    // The same word, once its own grace period is over.
+    stage.wait().await;
+    let stage = stage.taken_anew().await;
+    stage.erased_by(stage.photolala.run().await).await;
+}
+
+/// P5: an entry that no status and no request dates is found by a cancellation all the same; nothing is left that a
+/// person could confirm.
+#[tokio::test]
+async fn a_cancellation_finds_an_entry_that_nothing_dates() {
+    let stage = Stage::with(with_grace(options()), |fixture| fixture.versions(0)).await;
+    let photo = format!("photos/{}/1.dat", stage.account.upper());
+    put(&stage.photolala, &photo, "a photo").await;
+    let now = stage.photolala.now();
+    let key = entry_key(&stage.account.upper(), now);
+    put(&stage.photolala, &key, &entry(&stage.account, now, now).to_string()).await;
+    stage.wait().await;
+    assert_eq!(stage.photolala.run().await.body["quarantined"], 1);
+    assert_eq!(stage.cancel().await.body["status"], "cancelled");
+    assert_eq!(get(&stage.photolala, &key).await, None);
+    let dry_run = json!({"type": "immediate", "userId": stage.account.upper(), "dryRun": true});
+    let digest = stage.photolala.ask(dry_run).await.unwrap().body["digest"].clone();
+    let confirm = json!({"type": "confirm", "userId": stage.account.upper(), "digest": digest});
+    assert_eq!(stage.photolala.ask(confirm).await.unwrap().status_code, 404);
+    assert_eq!(get(&stage.photolala, &photo).await.as_deref(), Some("a photo"));
+}
+
+/// A confirmation never promises what no run will do: statuses that contradict each other stay a contradiction.
+#[tokio::test]
+async fn what_contradicts_itself_cannot_be_confirmed() {
+    let stage = Stage::set(with_grace(options()), 30).await;
+    let delete_on = stage.photolala.app_schedules(&stage.account, 0).await;
+    put(&stage.photolala, &status_key(&stage.account.lower()), &active(delete_on).to_string()).await;
+    let stage = stage.taken_anew().await;
+    stage.wait().await;
+    let dry_run = json!({"type": "immediate", "userId": stage.account.upper(), "dryRun": true});
+    let digest = stage.photolala.ask(dry_run).await.unwrap().body["digest"].clone();
+    let confirm = json!({"type": "confirm", "userId": stage.account.upper(), "digest": digest});
+    let answer = stage.photolala.ask(confirm).await.unwrap();
+    assert_eq!(answer.status_code, 409, "{}", answer.body);
+    assert!(answer.body["error"].as_str().is_some_and(|error| error.contains("contradict")), "{}", answer.body);
+    stage.is_untouched(&[]).await;
+}
