@@ -4,10 +4,12 @@
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
+use crate::refusals::notify;
 use crate::stage::Stage;
+use crate::url;
 
 /// What cannot be seen from here, and what is done about it.
-const TOLD: [&str; 7] = [
+const TOLD: [&str; 8] = [
     "it has no S3 Batch Operations: ours stands in front and acts under the Batch role; signatures of calls to it are \
      not checked",
     "its SimulatePrincipalPolicy knows no condition keys: who may call S3 Batch Operations is judged here, by the \
@@ -15,6 +17,7 @@ const TOLD: [&str; 7] = [
     "it serves plain http: the front tells it that TLS ended there, else policies that enforce SSL refuse everything",
     "no caller is an AWS service: the roles' trust is widened by the AWS account once it was seen to be right",
     "it refuses put_events of aws.* sources, as AWS does: the job's event is handed to the function directly",
+    "nobody waits for the daily rule's own time: in development a story has it fire by another schedule",
     "AWS Lambda's own calls under a function's role (log lines, dead letters) do not pass the front",
     "permissions that AWS asks for beyond the emulator's (ListBucket for a 404, GetObject for If-Match, \
      DeleteObject beside DeleteObjectVersion for every key) are compared with the grants, not enforced",
@@ -35,6 +38,19 @@ pub async fn tell(stage: &Stage) {
             lists_twice(stage).await,
         ),
         ("lifecycle rules of the deployed bucket are not kept", has_no_lifecycle(stage).await),
+        (
+            "the policy of the deployed notice bus is not kept: the roles' own policies decide",
+            has_no_bus_policy(stage).await,
+        ),
+        (
+            "its EventBridge does not know the source of an event as a condition (events:source)",
+            knows_no_source(stage).await,
+        ),
+        (
+            "its function URL names no caller to the function: what the function does for one is seen with payloads that \
+             are handed to it",
+            names_no_caller(stage).await,
+        ),
     ];
     for (gap, is_seen) in seen {
         println!("{}   {gap}", if is_seen { "gap" } else { "gone" });
@@ -83,6 +99,20 @@ async fn lists_twice(stage: &Stage) -> bool {
     let next = page().key_marker("1").set_version_id_marker(first.next_version_id_marker);
     let next = next.send().await.expect("a second page");
     next.versions().first().and_then(|version| version.key()) == Some("1")
+}
+
+async fn has_no_bus_policy(stage: &Stage) -> bool {
+    let bus = stage.photolala.environment().notice_bus();
+    stage.emulator.bus_policy(&bus).await.expect("the notice bus is there").is_none()
+}
+
+async fn knows_no_source(stage: &Stage) -> bool {
+    let deletion = stage.trial(&stage.roles.deletion).await;
+    notify(&deletion, &stage.photolala.environment().notice_bus(), "photolala.elsewhere").await == "served"
+}
+
+async fn names_no_caller(stage: &Stage) -> bool {
+    url::status_of(stage, &url::app_session(stage).await).await.is_without_caller()
 }
 
 async fn has_no_lifecycle(stage: &Stage) -> bool {

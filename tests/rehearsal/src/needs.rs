@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{Request, header};
 use local_aws::{RequestInfo, Service};
 use percent_encoding::percent_decode_str;
+use serde_json::Value;
 
 /// A permission that a request needs, by AWS's names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,7 @@ pub fn of(info: &RequestInfo, request: &Request<Bytes>, place: &Place) -> Vec<Ne
         Service::S3 => of_s3(info, request),
         Service::S3Control => of_s3_control(info, request, place),
         Service::Lambda => vec![Need::new("lambda:InvokeFunction", function(request, place))],
+        Service::Events if info.operation == "PutEvents" => to_put_events(request.body(), place),
         Service::Events | Service::Unserved => vec![Need::new(format!("unknown:{}", request.uri().path()), "*")],
     }
 }
@@ -124,6 +126,19 @@ fn object(info: &RequestInfo) -> String {
     format!("{}/{}", bucket(info), info.key.as_deref().unwrap_or_default())
 }
 
+/// Asked for entry by entry, on the bus that each names (Service Authorization Reference, "Amazon EventBridge").
+fn to_put_events(body: &Bytes, Place { account, region }: &Place) -> Vec<Need> {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let need = |entry: &Value| {
+        let bus = entry["EventBusName"].as_str().unwrap_or("default");
+        let arn = format!("arn:aws:events:{region}:{account}:event-bus/{bus}");
+        let source = entry["Source"].as_str().unwrap_or_default().to_owned();
+        let resource = if bus.starts_with("arn:") { bus.to_owned() } else { arn };
+        Need { context: vec![("events:source", source)], ..Need::new("events:PutEvents", resource) }
+    };
+    body["Entries"].as_array().map_or_else(Vec::new, |entries| entries.iter().map(need).collect())
+}
+
 /// The function's ARN, with a qualifier if the request names one.
 fn function(request: &Request<Bytes>, Place { account, region }: &Place) -> String {
     let name = request.uri().path().split('/').nth(3).unwrap_or_default();
@@ -173,6 +188,17 @@ mod tests {
         let needs = to_create_job(body, ("aws:RequestedRegion", "r".to_owned()));
         assert_eq!(needs[1].resource, "arn:aws:iam::1:role/r");
         assert!(needs[0].context.contains(&("s3:RequestJobOperation", "LambdaInvoke".to_owned())));
+    }
+
+    #[test]
+    fn each_event_needs_leave_for_its_bus() {
+        let place = Place { account: "1".into(), region: "r".into() };
+        let body = br#"{"Entries":[{"EventBusName":"b","Source":"s"},{"EventBusName":"arn:x"},{}]}"#;
+        let needs = to_put_events(&Bytes::from_static(body), &place);
+        let told: Vec<&str> = needs.iter().map(|need| need.resource.as_str()).collect();
+        assert_eq!(told, ["arn:aws:events:r:1:event-bus/b", "arn:x", "arn:aws:events:r:1:event-bus/default"]);
+        assert!(needs.iter().all(|need| need.action == "events:PutEvents"));
+        assert_eq!(needs[0].context, [("events:source", "s".to_owned())]);
     }
 
     #[test]

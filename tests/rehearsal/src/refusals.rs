@@ -2,12 +2,15 @@
 
 use std::error::Error;
 
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
-use harness::{Account, Photolala};
+use domain::notice::SOURCE;
+use harness::{Account, Photolala, environment};
 use local_aws::Clients;
 
 use crate::stage::Stage;
+use crate::url::app_session;
 use crate::watch::Caller;
 
 /// A bucket of somebody else's in the same AWS account.
@@ -30,13 +33,14 @@ pub async fn of_the_eraser(stage: &Stage) {
     denied("read a receipt", &code(s3.get_object().bucket(&own).key("receipts/1.json").send().await));
     let list = s3.list_object_versions().bucket(bucket).prefix(format!("photos/{}/", account.upper()));
     denied("list photos", &code(list.send().await));
-    let put = s3.put_object().bucket(&own).key("records/1.json").body(Vec::new().into());
-    denied("write a record", &code(put.send().await));
+    denied("write a record", &put(&trial, &own, "records/1.json").await);
     denied("list jobs", &code(trial.s3control().list_jobs().account_id(crate::ACCOUNT).send().await));
     denied("invoke the other function", &invoke(&trial, &stage.roles.deletion).await);
+    denied("write an entry", &put(&trial, bucket, &entry(&account)).await);
+    denied("send a notice", &notify(&trial, &photolala.environment().notice_bus(), SOURCE).await);
 }
 
-/// The deletion function's role reads no photo and reaches no other bucket.
+/// The deletion function's role reads no photo and reaches no other bucket and no other bus.
 pub async fn of_the_deletion_function(stage: &Stage) {
     let (photolala, account) = (&stage.photolala, Account::seeded(3));
     let trial = stage.trial(&stage.roles.deletion).await;
@@ -46,13 +50,37 @@ pub async fn of_the_deletion_function(stage: &Stage) {
     let read = s3.get_object().bucket(&own).key("records/absent.json").send().await;
     assert_eq!(code(read), "NoSuchKey", "it may read records, so the session is good");
     denied("read a photo", &code(s3.get_object().bucket(bucket).key(&photo).send().await));
-    denied("write a photo", &code(s3.put_object().bucket(bucket).key(&photo).body(Vec::new().into()).send().await));
+    denied("write a photo", &put(&trial, bucket, &photo).await);
     denied("erase in another bucket", &erase(&trial, ELSEWHERE, &photo).await);
     denied("erase above the accounts", &erase(&trial, bucket, "photos/1.dat").await);
     denied("list a whole bucket", &code(s3.list_object_versions().bucket(bucket).send().await));
     denied("list another bucket", &code(s3.list_object_versions().bucket(ELSEWHERE).prefix("photos/").send().await));
     denied("remove a receipt", &erase(&trial, &own, "receipts/1.json").await);
     denied("invoke the eraser", &invoke(&trial, &stage.roles.eraser).await);
+    denied("write a profile", &put(&trial, bucket, &format!("users/{}/profile.json", account.upper())).await);
+    denied("remove the count of a day", &erase(&trial, &own, "days/2026-01-02.json").await);
+    denied("send a notice on the bus of all events", &notify(&trial, "default", SOURCE).await);
+    for elsewhere in ["development", "staging", "production"] {
+        let elsewhere = environment::load(elsewhere).expect("the repository has it");
+        if elsewhere.name != photolala.environment().name {
+            // Made twice is made all the same.
+            let (theirs, bus) = (elsewhere.buckets[0].name.as_str(), elsewhere.notice_bus());
+            let _ = photolala.s3().create_bucket().bucket(theirs).send().await;
+            denied("write an entry of another environment", &put(&trial, theirs, &entry(&account)).await);
+            denied("send a notice of another environment", &notify(&trial, &bus, SOURCE).await);
+        }
+    }
+}
+
+/// The app's role comes over the URL and by no other way.
+pub async fn of_the_app(stage: &Stage) {
+    let photolala = &stage.photolala;
+    let session = app_session(stage).await;
+    stage.watch.know(session.access_key_id(), Caller::Trial(photolala.environment().app_role.clone()));
+    let trial = stage.clients(&session);
+    denied("invoke the deletion function", &invoke(&trial, &stage.roles.deletion).await);
+    denied("invoke the eraser", &invoke(&trial, &stage.roles.eraser).await);
+    denied("send a notice", &notify(&trial, &photolala.environment().notice_bus(), SOURCE).await);
 }
 
 /// The role of jobs reads manifests and invokes the eraser, and that is all.
@@ -64,17 +92,40 @@ pub async fn of_jobs(stage: &Stage) {
     denied("read a record", &code(s3.get_object().bucket(&own).key("records/1.json").send().await));
     denied("erase a photo", &erase(&trial, photolala.bucket(), &photo).await);
     denied("invoke the deletion function", &invoke(&trial, &stage.roles.deletion).await);
-    let put = s3.put_object().bucket(&own).key("manifests/1.csv").body(Vec::new().into());
-    denied("write a manifest", &code(put.send().await));
+    denied("write a manifest", &put(&trial, &own, "manifests/1.csv").await);
+    denied("send a notice", &notify(&trial, &photolala.environment().notice_bus(), SOURCE).await);
 }
 
 /// Somebody who is allowed to nothing can invoke neither function.
 pub async fn of_a_stranger(stage: &Stage) {
-    let user = stage.emulator.stranger().await.expect("a user is made");
+    let user = stage.emulator.stranger("rehearsal-stranger").await.expect("a user is made");
     stage.watch.know(user.access_key_id(), Caller::Root);
     let stranger = stage.clients(&user);
     denied("invoke the deletion function", &invoke(&stranger, &stage.roles.deletion).await);
     denied("invoke the eraser", &invoke(&stranger, &stage.roles.eraser).await);
+}
+
+/// Where an entry of the account may lie.
+fn entry(account: &Account) -> String {
+    format!("scheduled-deletions/2026-01-02/{}.json", account.upper())
+}
+
+async fn put(clients: &Clients, bucket: &str, key: &str) -> String {
+    code(clients.s3().put_object().bucket(bucket).key(key).body(Vec::new().into()).send().await)
+}
+
+/// Puts an event that looks like a notice on a bus.
+pub async fn notify(clients: &Clients, bus: &str, source: &str) -> String {
+    let entry = PutEventsRequestEntry::builder().event_bus_name(bus).source(source).detail_type("held").detail("{}");
+    let events = aws_sdk_eventbridge::Client::new(clients.sdk_config());
+    match events.put_events().entries(entry.build()).send().await {
+        Ok(output) => output
+            .entries()
+            .iter()
+            .find_map(|entry| entry.error_code().map(str::to_owned))
+            .unwrap_or("served".to_owned()),
+        Err(error) => code::<(), _>(Err(error)),
+    }
 }
 
 async fn make_elsewhere(photolala: &Photolala, key: &str) {

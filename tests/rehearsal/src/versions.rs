@@ -16,7 +16,7 @@ use crate::stage::{Scene, Stage};
 const REUSED: [&str; 2] = ["identities/apple:reused", "emails/reused"];
 const STOLEN: [&str; 2] = ["identities/apple:stolen", "emails/stolen"];
 /// From there on a job erases; above it a listing has more than one page.
-const BY_JOB: usize = 1_050;
+pub const BY_JOB: usize = 1_050;
 /// How long S3 keeps what is locked: time enough to be found held.
 const LOCKED: Duration = Duration::from_secs(25);
 

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response, header};
 use local_aws::{Gate, RequestInfo, Service, Verdict, s3_control_error};
+use serde_json::Value;
 
 use crate::grants::Grant;
 use crate::needs::{self, Need, Place};
@@ -22,6 +23,19 @@ pub struct Use {
     pub action: String,
     /// An ARN, or `*`.
     pub resource: String,
+}
+
+/// A notice that a function put on a bus, and the bus took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// The name or ARN of the bus.
+    pub bus: String,
+    /// Who says so.
+    pub source: String,
+    /// Its detail type.
+    pub kind: String,
+    /// What it says.
+    pub detail: Value,
 }
 
 /// Everything that was seen; clones share it.
@@ -47,11 +61,18 @@ pub enum Caller {
 struct Seen {
     /// Those that may call, by access key.
     callers: HashMap<String, Caller>,
-    under_way: HashMap<u64, (String, Vec<Need>)>,
+    under_way: HashMap<u64, UnderWay>,
+    notices: Vec<Notice>,
     uses: BTreeSet<Use>,
     refused: BTreeMap<Use, String>,
     unknown: BTreeSet<String>,
     delay: Option<Duration>,
+}
+
+struct UnderWay {
+    role: String,
+    needs: Vec<Need>,
+    notices: Vec<Notice>,
 }
 
 impl Watch {
@@ -84,6 +105,11 @@ impl Watch {
     /// What the roles wanted to do and were refused, with the answer.
     pub fn refused(&self) -> BTreeMap<Use, String> {
         self.seen().refused.clone()
+    }
+
+    /// The notices that were taken, oldest first.
+    pub fn notices(&self) -> Vec<Notice> {
+        self.seen().notices.clone()
     }
 
     /// Access keys of callers that nobody knows.
@@ -136,22 +162,28 @@ impl Gate for Watch {
             tokio::time::sleep(delay).await;
         }
         if is_noted {
-            self.seen().under_way.insert(info.number, (role, needs));
+            let notices = if info.service == Service::Events { notices(request.body()) } else { Vec::new() };
+            self.seen().under_way.insert(info.number, UnderWay { role, needs, notices });
         }
         Verdict::Proceed
     }
 
     async fn after(&self, info: &RequestInfo, response: &Response<Bytes>) -> Verdict {
         let mut seen = self.seen();
-        let Some((role, mut needs)) = seen.under_way.remove(&info.number) else { return Verdict::Proceed };
+        let Some(UnderWay { role, mut needs, notices }) = seen.under_way.remove(&info.number) else {
+            return Verdict::Proceed;
+        };
         let status = response.status().as_u16();
-        if status == 403 {
+        if is_refused(status, response.body()) {
             let answer = String::from_utf8_lossy(response.body()).into_owned();
             seen.refused.extend(needs.iter().map(|need| (use_of(&role, need), answer.clone())));
             return Verdict::Proceed;
         }
         if status == 404 && info.operation == "GetObject" {
             needs.push(needs::to_be_told_of_absence(info));
+        }
+        if is_taken(response.body()) {
+            seen.notices.extend(notices);
         }
         seen.uses.extend(needs.iter().map(|need| use_of(&role, need)));
         Verdict::Proceed
@@ -160,6 +192,27 @@ impl Gate for Watch {
 
 fn use_of(role: &str, need: &Need) -> Use {
     Use { role: role.to_owned(), action: need.action.clone(), resource: need.resource.clone() }
+}
+
+/// The services that speak JSON refuse with 400.
+fn is_refused(status: u16, body: &Bytes) -> bool {
+    status == 403 || status == 400 && String::from_utf8_lossy(body).contains("AccessDenied")
+}
+
+/// The entries of PutEvents.
+fn notices(body: &Bytes) -> Vec<Notice> {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let notice = |entry: &Value| {
+        let text = |field: &str| entry[field].as_str().unwrap_or_default().to_owned();
+        let detail = serde_json::from_str(&text("Detail")).unwrap_or_default();
+        Notice { bus: text("EventBusName"), source: text("Source"), kind: text("DetailType"), detail }
+    };
+    body["Entries"].as_array().map_or_else(Vec::new, |entries| entries.iter().map(notice).collect())
+}
+
+/// Whether PutEvents took every entry; the answer to nothing else says so.
+fn is_taken(body: &Bytes) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok_and(|answer| answer["FailedEntryCount"] == 0)
 }
 
 /// From `AWS4-HMAC-SHA256 Credential=KEY/DATE/…`.
@@ -178,5 +231,23 @@ mod tests {
         let request = Request::builder().header(header::AUTHORIZATION, value).body(Bytes::new()).unwrap();
         assert_eq!(access_key(&request), Some("ASIA1"));
         assert_eq!(access_key(&Request::new(Bytes::new())), None);
+    }
+
+    #[test]
+    fn a_notice_is_read_from_its_request_and_taken_by_its_answer() {
+        let entry = br#"{"Entries":[{"EventBusName":"b","Source":"s","DetailType":"t","Detail":"{\"a\":1}"}]}"#;
+        let detail = serde_json::json!({"a": 1});
+        let expected = Notice { bus: "b".into(), source: "s".into(), kind: "t".into(), detail };
+        assert_eq!(notices(&Bytes::from_static(entry)), [expected]);
+        assert!(is_taken(&Bytes::from_static(br#"{"FailedEntryCount":0}"#)));
+        assert!(!is_taken(&Bytes::from_static(br#"{"FailedEntryCount":1}"#)));
+        assert!(!is_taken(&Bytes::new()));
+    }
+
+    #[test]
+    fn a_refusal_is_known_in_xml_and_in_json() {
+        let json = Bytes::from_static(br#"{"__type":"AccessDeniedException"}"#);
+        assert!(is_refused(403, &Bytes::new()) && is_refused(400, &json));
+        assert!(!is_refused(400, &Bytes::new()) && !is_refused(200, &json));
     }
 }
