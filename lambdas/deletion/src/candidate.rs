@@ -40,7 +40,8 @@ pub enum Met {
 
 /// A request whose time has come.
 pub struct DueRequest {
-    account: AccountId,
+    /// Whose.
+    pub account: AccountId,
     kind: Kind,
     asked: Asked,
     confirmed: Option<SetDigest>,
@@ -71,7 +72,8 @@ pub enum Fate {
 pub struct Line(pub Value);
 
 impl Line {
-    fn new(account: &AccountId, status: &str, message: &str) -> Self {
+    /// What is to be said of an account.
+    pub fn new(account: &AccountId, status: &str, message: &str) -> Self {
         Self(json!({ "userId": account.canonical(), "status": status, "message": message }))
     }
 

@@ -11,6 +11,7 @@ use aws::retry::retrying;
 use domain::answer::Answer;
 use domain::environment::ImmediateMode;
 use domain::event::Run;
+use domain::ids::AccountId;
 use domain::record::RENEW_SECONDS;
 use futures::{FutureExt as _, StreamExt as _};
 use serde_json::{Value, json};
@@ -55,8 +56,11 @@ struct Counts {
     due: Cell<u64>,
     claimed: Cell<u64>,
     cancelled: Cell<u64>,
+    /// Nothing was left to erase.
+    settled: Cell<u64>,
     quarantined: Cell<u64>,
     unconfirmed: Cell<u64>,
+    failed: Cell<u64>,
     remaining: Cell<u64>,
     far_off: Cell<u64>,
     overdue_seconds: Cell<u64>,
@@ -121,9 +125,9 @@ impl<'a> Progress<'a> {
             }
             Ok(Met::Due(due)) => {
                 add(&self.counts.due, 1);
-                let overdue = due.overdue_seconds;
+                let (account, overdue) = (due.account, due.overdue_seconds);
                 let fate = act(self, due).boxed_local().await;
-                self.note(overdue, fate);
+                self.note(&account, overdue, fate);
             }
             Ok(Met::Malformed(line)) => {
                 add(&self.counts.quarantined, 1);
@@ -133,7 +137,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    fn note(&self, overdue_seconds: u64, fate: Result<Fate, Stop>) {
+    fn note(&self, account: &AccountId, overdue_seconds: u64, fate: Result<Fate, Stop>) {
         let counts = &self.counts;
         let mut is_overdue = false;
         match fate {
@@ -160,13 +164,18 @@ impl<'a> Progress<'a> {
                 add(&counts.unconfirmed, 1);
                 self.say(line);
             }
-            Ok(Fate::Told(line)) => self.say(line),
+            Ok(Fate::Told(line)) => {
+                add(&counts.settled, 1);
+                self.say(line);
+            }
             Err(Stop::TimeUp) => {
                 // Its record stays, and reconcile goes on from it.
                 add(&counts.remaining, 1);
             }
             Err(stop) => {
                 is_overdue = true;
+                add(&counts.failed, 1);
+                self.say(Line::new(account, "failed", &stop.to_string()));
                 self.fail(stop);
             }
         }
@@ -220,7 +229,7 @@ impl<'a> Progress<'a> {
     }
 
     fn measure(&self) {
-        let Counts { due, claimed, cancelled, quarantined, unconfirmed, remaining, far_off, overdue_seconds } =
+        let Counts { due, claimed, cancelled, quarantined, unconfirmed, remaining, far_off, overdue_seconds, .. } =
             &self.counts;
         let capped = unconfirmed.get() + u64::from(self.budget.is_spent());
         let is_whole = !self.dry_run && self.failure.borrow().is_none();
@@ -242,8 +251,9 @@ impl<'a> Progress<'a> {
 
     /// What time did not suffice for goes on in another invocation, as long as each of them gets somewhere.
     async fn hand_over(&self, run: &Run, turn: &Turn) {
-        let moves = self.counts.claimed.get() + self.counts.cancelled.get() > 0 && self.counts.remaining.get() > 0;
-        if self.dry_run || !moves || self.budget.is_spent() {
+        let Counts { claimed, cancelled, settled, remaining, .. } = &self.counts;
+        let moves = claimed.get() + cancelled.get() + settled.get() > 0;
+        if self.dry_run || !moves || remaining.get() == 0 || self.budget.is_spent() {
             return;
         }
         let detail = json!({ "allowance": self.budget.left_of_run() });
@@ -277,6 +287,7 @@ impl<'a> Progress<'a> {
             "cancelled": counts.cancelled.get(),
             "quarantined": counts.quarantined.get(),
             "unconfirmed": counts.unconfirmed.get(),
+            "failed": counts.failed.get(),
             "remaining": counts.remaining.get(),
             "capReached": self.budget.is_spent(),
             "dryRun": self.dry_run,

@@ -1,5 +1,6 @@
 //! Runs over many accounts: nobody is forgotten, nobody is done twice, and no more are claimed than may be.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use domain::ids::DeletionId;
@@ -8,6 +9,7 @@ use harness::person::{active, entry, entry_key, scheduled, status_key};
 use harness::{Account, Answer, Fixture, Options, Photolala, Snapshot, promises};
 use serde_json::{Value, json};
 
+use crate::gates::{Dies, Kill, Point};
 use crate::scheduled::{GRACE, with_grace};
 use crate::stage::{only_in_memory, options, threshold};
 
@@ -298,4 +300,66 @@ async fn a_late_active_is_counted() {
     photolala.run_until_complete(answer.deletion_id()).await.expect("the deletion completes");
     all_erased(&photolala, &before, &[account]).await;
     assert!(photolala.largest("LateActive") > 0.0);
+}
+
+/// The n-th request of the deletion function after its CreateJob, which is the 0th.
+fn after_create_job(photolala: &Photolala, n: u64) -> Point {
+    let function = photolala.environment().functions.deletion.clone();
+    let (job_is_made, seen) = (AtomicBool::new(false), AtomicU64::new(0));
+    Box::new(move |info, _| {
+        if info.calling_function() != Some(function.as_str()) {
+            return false;
+        }
+        let counts = job_is_made.load(Ordering::SeqCst) || info.operation == "CreateJob";
+        job_is_made.store(counts, Ordering::SeqCst);
+        counts && seen.fetch_add(1, Ordering::SeqCst) == n
+    })
+}
+
+/// P4: three large accounts share a job, and the run dies at CreateJob and at each request after it, while it writes
+/// the job into run and records: others finish all three, by that one job.
+#[tokio::test]
+async fn a_run_that_dies_while_it_notes_its_job_is_finished_by_others() {
+    only_in_memory("its clock cannot be moved past a dead holder's lease");
+    let photolala = Photolala::start(without_pause(threshold(options(), 10))).await.expect("the service starts");
+    let mut seed = 0;
+    for dies in [Dies::After, Dies::Before] {
+        let mut points = 0;
+        loop {
+            let accounts: Vec<Account> = (seed..seed + 3).map(Account::seeded).collect();
+            seed += 3;
+            if !job_dies(&photolala, &accounts, after_create_job(&photolala, points), dies).await {
+                break;
+            }
+            points += 1;
+        }
+        println!("{points} points to die at, {dies:?}");
+        assert!(points >= 9, "only {points} points: the gate saw too little");
+    }
+}
+
+/// One run over these that dies at that point, and its end. Says whether it died.
+async fn job_dies(photolala: &Photolala, accounts: &[Account], point: Point, dies: Dies) -> bool {
+    for account in accounts {
+        Fixture::of(account).versions(14).fill(photolala).await.expect("the account is filled");
+        photolala.app_schedules(account, GRACE.into()).await;
+    }
+    photolala.pass(i64::from(GRACE) + 2).await;
+    let (before, jobs) = (photolala.snapshot().await, photolala.local().batch().jobs().len());
+    let kill = Kill::set(photolala, point, dies);
+    // What a dead process answers means nothing.
+    let _ = photolala.invoke(json!({"type": "scheduled"})).await;
+    photolala.local().open_gate();
+    for round in 0.. {
+        assert!(round < ROUNDS_MAX, "something is still under way");
+        photolala.quiet().await;
+        if photolala.own_keys("records/").await.is_empty() {
+            break;
+        }
+        photolala.pass(LEASE_SECONDS + 1).await;
+        photolala.reconcile().await.expect("reconcile runs");
+    }
+    all_erased(photolala, &before, accounts).await;
+    assert_eq!(photolala.local().batch().jobs().len() - jobs, 1, "one job");
+    kill.struck()
 }
