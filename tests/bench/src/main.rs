@@ -3,6 +3,7 @@
 
 mod delete_now;
 mod job;
+mod load;
 mod local_aws_speed;
 mod scheduled_run;
 mod startup;
@@ -28,6 +29,8 @@ enum What {
     Job,
     /// Requests, seconds and memory of a scheduled run among a million mappings.
     ScheduledRun,
+    /// 500 people who press Delete Now at once, while processes are killed.
+    Load,
     /// Start of each function to its first poll of the Runtime API.
     Startup,
     /// Speed of the local AWS itself.
@@ -64,6 +67,9 @@ async fn main() {
     }
     if wanted(What::ScheduledRun) {
         show("A scheduled run", scheduled_run::measure().await);
+    }
+    if wanted(What::Load) {
+        show("Under load", load::measure().await);
     }
     if wanted(What::LocalAws) {
         show("The local AWS", local_aws_speed::measure().await);

@@ -17,7 +17,7 @@ const ERASER_TIMEOUT: Duration = Duration::from_mins(5);
 const DELETION_MEMORY_MB: u32 = 512;
 const ERASER_MEMORY_MB: u32 = 256;
 /// Requests at once where nothing is reserved.
-const UNRESERVED: usize = 10;
+pub(crate) const UNRESERVED: usize = 10;
 /// The numbered version that jobs invoke.
 const VERSION: &str = "1";
 
@@ -76,6 +76,7 @@ pub(crate) fn functions(options: &Options) -> Result<Vec<Function>, StartError> 
     let deletion = Function {
         variables: deletion_variables(options),
         timeout: options.deletion_timeout,
+        concurrency: options.deletion_concurrency,
         memory_mb: DELETION_MEMORY_MB,
         ..Function::new(&environment.functions.deletion, bootstraps.deletion)
     };

@@ -16,7 +16,7 @@ use local_aws::{Backend, Input, LocalAws, Rule, Schedule, When};
 use local_batch::Pace;
 use serde_json::json;
 
-use crate::deploy::{Bootstraps, DELETION_TIMEOUT, functions};
+use crate::deploy::{Bootstraps, DELETION_TIMEOUT, UNRESERVED, functions};
 use crate::environment;
 use crate::fault::said;
 
@@ -47,6 +47,8 @@ pub struct Options {
     pub daily: Option<Schedule>,
     /// The deletion function's timeout (Lambda's longest, 15 minutes).
     pub deletion_timeout: Duration,
+    /// Requests at once that the deletion function takes (10).
+    pub deletion_concurrency: usize,
     /// How jobs deliver their tasks.
     pub pace: Pace,
     /// What jobs act with, in front of another AWS (the access key `test`).
@@ -70,6 +72,7 @@ impl Default for Options {
             eraser_variables: BTreeMap::new(),
             daily: None,
             deletion_timeout: DELETION_TIMEOUT,
+            deletion_concurrency: UNRESERVED,
             pace: Pace::default(),
             job_credentials: None,
             page_size: 1000,

@@ -8,6 +8,7 @@ use harness::{Account, Answer, Fixture, Options, Photolala, promises};
 use serde_json::{Value, json};
 
 use crate::app::{get, put};
+use crate::gates::answering;
 use crate::stage::{Stage, kind, options};
 
 /// Seconds a person has to change their mind here: short enough to be waited for on a server with its own clock.
@@ -317,4 +318,26 @@ async fn what_contradicts_itself_cannot_be_confirmed() {
     assert_eq!(answer.status_code, 409, "{}", answer.body);
     assert!(answer.body["error"].as_str().is_some_and(|error| error.contains("contradict")), "{}", answer.body);
     stage.is_untouched(&[]).await;
+}
+
+/// P1: a status that may not be read is no absence, and no leave to erase: the account waits, and the run says so.
+#[tokio::test]
+async fn a_status_that_may_not_be_read_is_no_absence() {
+    let stage = Stage::set(with_grace(options()), 30).await;
+    stage.photolala.app_schedules(&stage.account, 0).await;
+    let stage = stage.taken_anew().await;
+    stage.wait().await;
+    answering(&stage.photolala, |info, _| {
+        let is_status =
+            info.operation == "GetObject" && info.key.as_deref().is_some_and(|key| key.ends_with("status.json"));
+        let denied = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
+        is_status.then(|| http::Response::builder().status(403).body(denied.into()).expect("a response"))
+    });
+    let run = stage.photolala.run().await;
+    assert_eq!((&run.body["claimed"], &run.body["failed"]), (&json!(0), &json!(1)), "{}", run.body);
+    assert!(run.body["error"].is_string(), "{}", run.body);
+    assert!(stage.photolala.daily().await.is_err(), "nobody reads the answer of a rule's run: it has to fail");
+    stage.photolala.local().open_gate();
+    stage.is_untouched(&[]).await;
+    stage.erased_by(stage.photolala.run().await).await;
 }
