@@ -47,11 +47,19 @@ struct TaskWire {
     s3_key: String,
 }
 
+/// The schema an event names, if that is a short number: serde would repeat any value, and values may be keys.
+fn version(event: &serde_json::Value) -> String {
+    let named = event["invocationSchemaVersion"].as_str().unwrap_or_default();
+    let is_number = (1..=5).contains(&named.len()) && named.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    if is_number { named.to_owned() } else { "unknown".to_owned() }
+}
+
 impl Invocation {
     /// Reads an event. Bucket names in it are not looked at: the page's bucket comes from the eraser's settings.
     pub fn parse(event: serde_json::Value) -> Result<Self, String> {
-        let wire: InvocationWire =
-            serde_json::from_value(event).map_err(|e| format!("not an S3 Batch Operations event: {e}"))?;
+        let version = version(&event);
+        let wire: InvocationWire = serde_json::from_value(event)
+            .map_err(|_| format!("not an S3 Batch Operations event (schema {version})"))?;
         let task = |t: TaskWire| Task { page: EncodedKey(&t.s3_key).decode().ok(), id: t.task_id };
         Ok(Self {
             schema: wire.invocation_schema_version,
