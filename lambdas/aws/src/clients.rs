@@ -71,7 +71,12 @@ impl Buckets {
 
     /// The bucket of this name, if it is one of those erased.
     pub fn photo_bucket(&self, name: &BucketName) -> Option<&Bucket> {
-        self.photos.iter().find(|bucket| bucket.name == *name)
+        self.photo_index(name).map(|index| &self.photos[index])
+    }
+
+    /// Its place among them.
+    pub fn photo_index(&self, name: &BucketName) -> Option<usize> {
+        self.photos.iter().position(|bucket| bucket.name == *name)
     }
 }
 

@@ -66,7 +66,7 @@ impl AwsError {
 }
 
 /// A code is a word; anything longer is not one, and may be somebody's data.
-fn tidy(code: &str) -> String {
+pub(crate) fn tidy(code: &str) -> String {
     code.chars().filter(char::is_ascii_alphanumeric).take(64).collect()
 }
 

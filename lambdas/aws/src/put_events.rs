@@ -5,6 +5,7 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use domain::ids::DeletionId;
 use domain::notice::{Notice, SOURCE};
 
+use crate::error::tidy;
 use crate::{AwsError, Cause};
 
 const OPERATION: &str = "PutEvents";
@@ -26,7 +27,6 @@ pub async fn put_notice(
     if output.failed_entry_count == 0 && refused.is_none() {
         return Ok(());
     }
-    let code = refused.unwrap_or_else(|| "EntryNotTaken".to_owned());
-    let code = code.chars().filter(char::is_ascii_alphanumeric).take(64).collect();
+    let code = tidy(refused.as_deref().unwrap_or("EntryNotTaken"));
     Err(AwsError { operation: OPERATION, code, status: None, request_id: None, cause: Cause::Transient })
 }

@@ -7,7 +7,7 @@ use domain::tally::{SetDigest, Tally};
 use futures::FutureExt as _;
 use tokio::sync::SemaphorePermit;
 
-use crate::check::{Released, check, check_again, release_too_large};
+use crate::check::{Marked, Released, check, check_again, release_too_large};
 use crate::claim::settle_claim;
 use crate::desk::sign_ins;
 use crate::holder::Holder;
@@ -51,7 +51,7 @@ pub async fn begin<'a>(
 ) -> Result<Result<Ready<'a>, Released>, Stop> {
     let record = holder.record().await;
     let is_now = record.asked == Asked::Now;
-    let checked = if is_now { Ok(Vec::new()) } else { check(app, holder, turn).boxed_local().await? };
+    let checked = if is_now { Ok(Marked::default()) } else { check(app, holder, turn).boxed_local().await? };
     let marked = match checked {
         Ok(marked) => marked,
         Err(released) => return Ok(Err(released)),
@@ -60,11 +60,11 @@ pub async fn begin<'a>(
         Some(survey) => Ready { survey, marked: Vec::new(), plan: None, place: place(app).await },
         None => prepare(app, &record.account_id, turn).await?,
     };
-    ready.marked = marked;
+    ready.marked.clone_from(&marked.versions);
     if !is_now {
         let (versions, digest) = count(app, &record, &mut ready, turn).await?;
         // Waiting for the listing, and counting, may have taken minutes.
-        if let Err(released) = check_again(app, holder, turn).boxed_local().await? {
+        if let Err(released) = check_again(app, holder, &marked, turn).boxed_local().await? {
             return Ok(Err(released));
         }
         if needs_a_person(app, &record, versions, digest) {

@@ -12,12 +12,15 @@ use crate::check::{read_request, remove_request};
 use crate::entries::{entries_of, remove_as_read};
 use crate::holder::{Claim, Holder, New};
 use crate::schedule::{busy, older_entries};
-use crate::statuses::{change_all, statuses};
-use crate::{App, Stop, Turn};
+use crate::statuses::{StatusObject, change_all, statuses};
+use crate::{App, Stop, Turn, set_clock};
 
 /// Takes a request back, or says that it is too late.
 pub async fn cancel(app: &App, account: AccountId, turn: &Turn) -> Result<Answer, Stop> {
-    let new = New { account, kind: Kind::Scheduled, asked: Asked::Now, confirmed: None, state: State::Cancelling };
+    set_clock(app, turn.deadline).await?;
+    let accepted = app.clock.now();
+    let asked = Asked::Request { accepted, not_before: accepted };
+    let new = New { account, kind: Kind::Scheduled, asked, confirmed: None, state: State::Cancelling };
     match Holder::claim(app, new, turn.deadline).await? {
         Claim::Ours(holder) => {
             let was_asked = holder.while_renewing(take_back(app, &holder).boxed_local()).await?;
@@ -31,8 +34,14 @@ pub async fn cancel(app: &App, account: AccountId, turn: &Turn) -> Result<Answer
 /// Status, entries, request; then the record goes. Each step may be repeated. Says whether there was anything to take
 /// back.
 pub async fn take_back(app: &App, holder: &Holder<'_>) -> Result<bool, Stop> {
-    let (account, deadline) = (holder.record().await.account_id, holder.deadline);
+    let (record, deadline) = (holder.record().await, holder.deadline);
+    let account = record.account_id;
     let before = statuses(app, &account, deadline).await?;
+    if was_scheduled_since(&record, &before) {
+        // Who cancelled died, and the person has asked anew in another app meanwhile.
+        holder.remove().await?;
+        return Ok(false);
+    }
     let mut entries = older_entries(app, &account, &before, deadline).await?;
     if entries.is_empty() {
         // No status and no request gives a date: an entry may lie anywhere.
@@ -53,6 +62,14 @@ pub async fn take_back(app: &App, holder: &Holder<'_>) -> Result<bool, Stop> {
     }
     holder.remove().await?;
     Ok(changed > 0 || !entries.is_empty() || request.is_some())
+}
+
+fn was_scheduled_since(record: &Record, statuses: &[StatusObject]) -> bool {
+    let Asked::Request { accepted, .. } = record.asked else { return false };
+    let asks = |status: &StatusObject| {
+        matches!(see(&status.got.body).says, Ok(Status::Scheduled { .. })) && status.got.modified > accepted
+    };
+    record.epoch > 0 && record.state == State::Cancelling && statuses.iter().any(asks)
 }
 
 fn cancelled(account: &AccountId, was_asked: bool) -> Answer {

@@ -24,6 +24,8 @@ const TRIES_MAX: u32 = 10;
 pub struct Budget<'a> {
     app: &'a App,
     deadline: Instant,
+    /// The day the run began, also for what it gives back after midnight.
+    key: ObjectKey,
     of_run: Cell<u32>,
     of_day: Mutex<u32>,
     is_spent: Cell<bool>,
@@ -34,7 +36,8 @@ impl<'a> Budget<'a> {
     pub fn new(app: &'a App, allowance: Option<u32>, deadline: Instant) -> Self {
         let cap = app.settings.caps.accounts_per_run;
         let of_run = Cell::new(allowance.map_or(cap, |allowance| allowance.min(cap)));
-        Self { app, deadline, of_run, of_day: Mutex::new(0), is_spent: Cell::new(false) }
+        let key = day_key(TimeZone::UTC.to_datetime(app.clock.now()).date());
+        Self { app, deadline, key, of_run, of_day: Mutex::new(0), is_spent: Cell::new(false) }
     }
 
     /// Whether a cap stood in the way of a claim.
@@ -92,28 +95,24 @@ impl<'a> Budget<'a> {
 
     /// Changes the count by conditional writes. Where nothing is to be written, nothing is.
     async fn change(&self, change: impl Fn(Option<Day>) -> (Option<Day>, u32)) -> Result<u32, Stop> {
-        let (manifest, key) = (self.app.manifest(), self.key());
+        let (manifest, key) = (self.app.manifest(), &self.key);
         for tries in 1..=TRIES_MAX {
-            let got = retrying(self.deadline, async || get_object(manifest, &key, None).await).await?;
+            let got = retrying(self.deadline, async || get_object(manifest, key, None).await).await?;
             let day = got.as_ref().map(|got| Day::parse(&got.body)).transpose().map_err(Stop::Refused)?;
             let (Some(next), granted) = change(day) else { return Ok(0) };
             let condition = got.as_ref().map_or(Condition::Absent, |got| Condition::Etag(&got.etag));
-            match put_own(manifest, &key, next.to_json(), condition).await {
+            match put_own(manifest, key, next.to_json(), condition).await {
                 Ok(_) => return Ok(granted),
                 Err(error) if error.is_passing() || matches!(error.cause, Cause::Condition | Cause::NotFound) => {}
                 Err(error) => return Err(error.into()),
             }
             // An answer that was lost: our own nonce tells that the write happened.
-            let got = retrying(self.deadline, async || get_object(manifest, &key, None).await).await?;
+            let got = retrying(self.deadline, async || get_object(manifest, key, None).await).await?;
             if got.is_some_and(|got| Day::parse(&got.body).is_ok_and(|day| day.nonce == next.nonce)) {
                 return Ok(granted);
             }
             tokio::time::sleep(backoff(tries)).await;
         }
         Err(Stop::Refused("the count of the day keeps changing while it is written".to_owned()))
-    }
-
-    fn key(&self) -> ObjectKey {
-        day_key(TimeZone::UTC.to_datetime(self.app.clock.now()).date())
     }
 }

@@ -5,7 +5,7 @@ use aws::get_object::get_object;
 use aws::retry::retrying;
 use domain::Timestamp;
 use domain::due::Asked as Due;
-use domain::ids::{AccountId, DeletionId};
+use domain::ids::{AccountId, BucketName, DeletionId};
 use domain::keys::ObjectVersion;
 use domain::layout::request_key;
 use domain::record::{Asked, Record};
@@ -19,6 +19,7 @@ use crate::entries::{asks, read_entry, remove_as_read};
 use crate::holder::Holder;
 use crate::listing::Walk;
 use crate::mappings::leads_to;
+use crate::schedule::put_request;
 use crate::statuses::{StatusObject, mark_as_read, statuses, unmark_all};
 use crate::survey::{Versions, account_roots, uploads};
 use crate::{App, Stop, Turn};
@@ -124,14 +125,19 @@ async fn asked_still(app: &App, account: &AccountId, asked: &Asked, deadline: In
             Ok(if still { Request::Asked(due) } else { Request::Withdrawn })
         }
         Asked::Entry { bucket, key, etag } => {
-            let index = app.buckets.photos.iter().position(|b| b.name == *bucket);
-            let index = index.ok_or_else(|| Stop::Refused("an entry lies in a bucket that is not ours".to_owned()))?;
+            let index = index_of(app, bucket)?;
             match read_entry(app, index, key, deadline).await?.filter(|got| got.etag == *etag) {
                 Some(got) => Ok(asks(app, key, &got).map_or_else(Request::Malformed, Request::Asked)),
                 None => Ok(Request::Withdrawn),
             }
         }
     }
+}
+
+/// A record may be older than the settings.
+fn index_of(app: &App, bucket: &BucketName) -> Result<usize, Stop> {
+    let index = app.buckets.photo_index(bucket);
+    index.ok_or_else(|| Stop::Refused("an entry lies in a bucket that is not ours".to_owned()))
 }
 
 /// The request that this service wrote down for an account, and its ETag.
@@ -166,34 +172,37 @@ async fn left(app: &App, account: &AccountId, deadline: Instant) -> Result<Left,
     Ok(if is_left { Left::Something } else { Left::Nothing })
 }
 
-/// Checks a claim. Gives the versions that marking made, or has released the record and says why.
-pub async fn check(app: &App, holder: &Holder<'_>, turn: &Turn) -> Result<Result<Vec<ObjectVersion>, Released>, Stop> {
+/// What a check has marked.
+#[derive(Debug, Default)]
+pub struct Marked {
+    /// The versions that this made.
+    pub versions: Vec<ObjectVersion>,
+    /// How many statuses bear the mark.
+    statuses: usize,
+}
+
+/// Checks a claim, or has released the record and says why.
+pub async fn check(app: &App, holder: &Holder<'_>, turn: &Turn) -> Result<Result<Marked, Released>, Stop> {
     let record = holder.record().await;
     let marked = match mark(app, &record, turn).await? {
         Ok(marked) => marked,
         Err(verdict) => return release(app, holder, verdict, turn).await.map(Err),
     };
     tokio::time::sleep(std::time::Duration::from_secs(app.settings.confirm_seconds.into())).await;
-    let again = look_again(app, holder, turn, Some(marked.statuses)).await?;
-    Ok(again.map(|()| marked.versions))
+    Ok(check_again(app, holder, &marked, turn).await?.map(|()| marked))
 }
 
-/// Looks once more at a claim that was checked. Everything must be as the check left it, or the record is released.
-pub async fn check_again(app: &App, holder: &Holder<'_>, turn: &Turn) -> Result<Result<(), Released>, Stop> {
-    look_again(app, holder, turn, None).await
-}
-
-/// Looks at marked statuses; `expected` is how many there are to be, where that is known.
-async fn look_again(
+/// Looks once more at a claim that was marked. Everything must be as marking left it, or the record is released.
+pub async fn check_again(
     app: &App,
     holder: &Holder<'_>,
+    marked: &Marked,
     turn: &Turn,
-    expected: Option<usize>,
 ) -> Result<Result<(), Released>, Stop> {
     let record = holder.record().await;
     let looked = look(app, Question::of(&record), turn.now(app), turn.deadline).await?;
     let untouched = looked.statuses.iter().all(|status| status.seen(Some(record.deletion_id)).is_our_mark)
-        && expected.is_none_or(|expected| looked.statuses.len() == expected);
+        && looked.statuses.len() == marked.statuses;
     let verdict = match looked.verdict {
         Verdict::Proceed if untouched => return Ok(Ok(())),
         // Written anew, but not against the deletion: the next run judges it from the beginning.
@@ -201,11 +210,6 @@ async fn look_again(
         verdict => verdict,
     };
     release(app, holder, verdict, turn).await.map(Err)
-}
-
-struct Marked {
-    versions: Vec<ObjectVersion>,
-    statuses: usize,
 }
 
 /// Looks, and marks exactly what was looked at; or says what stands against it.
@@ -226,9 +230,7 @@ async fn mark(app: &App, record: &Record, turn: &Turn) -> Result<Result<Marked, 
 /// Puts the account back as it was and gives the record up. What asked for the erasure goes only if it is settled.
 async fn release(app: &App, holder: &Holder<'_>, verdict: Verdict, turn: &Turn) -> Result<Released, Stop> {
     let record = holder.record().await;
-    // Pages that a planner wrote while it counted.
-    clean(app, &record, turn.deadline).await?;
-    unmark_all(app, &record.account_id, record.deletion_id, turn.deadline).await?;
+    undo(app, &record, turn).await?;
     let released = match verdict {
         Verdict::Cancelled => Released::Cancelled,
         Verdict::NothingLeft => Released::NothingLeft,
@@ -242,14 +244,18 @@ async fn release(app: &App, holder: &Holder<'_>, verdict: Verdict, turn: &Turn) 
     Ok(released)
 }
 
+/// What a claim has left so far: the pages it was counted by, and the marks.
+async fn undo(app: &App, record: &Record, turn: &Turn) -> Result<(), Stop> {
+    clean(app, record, turn.deadline).await?;
+    unmark_all(app, &record.account_id, record.deletion_id, turn.deadline).await
+}
+
 /// Removes what asked for an erasure, if it is still what was read.
 pub async fn withdraw(app: &App, account: &AccountId, asked: &Asked, deadline: Instant) -> Result<(), Stop> {
     match asked {
         Asked::Now => Ok(()),
         Asked::Entry { bucket, key, etag } => {
-            let index = app.buckets.photos.iter().position(|b| b.name == *bucket);
-            let Some(index) = index else { return Ok(()) };
-            remove_as_read(app, index, key, etag, deadline).await.map(|_| ())
+            remove_as_read(app, index_of(app, bucket)?, key, etag, deadline).await.map(|_| ())
         }
         Asked::Request { accepted, not_before } => {
             let due = Due::Record { accepted: *accepted, not_before: *not_before };
@@ -275,8 +281,7 @@ pub async fn remove_request(app: &App, account: &AccountId, etag: &str, deadline
 /// so that the next run need not count again.
 pub async fn release_too_large(app: &App, holder: &Holder<'_>, versions: u64, turn: &Turn) -> Result<Released, Stop> {
     let record = holder.record().await;
-    clean(app, &record, turn.deadline).await?;
-    unmark_all(app, &record.account_id, record.deletion_id, turn.deadline).await?;
+    undo(app, &record, turn).await?;
     let now = turn.now(app);
     let (accepted, not_before) = match record.asked {
         Asked::Request { accepted, not_before } => (accepted, not_before),
@@ -284,12 +289,7 @@ pub async fn release_too_large(app: &App, holder: &Holder<'_>, versions: u64, tu
     };
     let mut request = WrittenRequest::new(record.account_id, record.kind, accepted, not_before);
     request.too_large = Some(versions);
-    let key = request_key(&record.account_id);
-    let put = async || {
-        let condition = aws::put_object::Condition::None;
-        aws::put_object::put_own(app.manifest(), &key, request.to_json(), condition).await
-    };
-    retrying(turn.deadline, put).await?;
+    put_request(app, &request, turn.deadline).await?;
     holder.remove().await?;
     Ok(Released::TooLarge { versions })
 }

@@ -4,7 +4,6 @@
 //! answer always comes from a listing that began after the question, and a run over many accounts reads every
 //! mapping's row once or twice, not once an account.
 
-use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -87,16 +86,10 @@ async fn serve(app: &App, deadline: Instant) {
     }
     let waiting = app.desk.take();
     let accounts: Vec<AccountId> = waiting.iter().map(|(account, _)| *account).collect();
-    let mut answers = list(app, &accounts, deadline).await;
+    let answers = list(app, &accounts, deadline).await;
     for (account, sender) in waiting {
-        let answer = match &mut answers {
-            Ok(found) => Ok(found.get(&account).cloned().unwrap_or_default()),
-            Err(error) => Err(error.clone()),
-        };
+        let answer = answers.as_ref().map(|found| found[&account].clone()).map_err(Clone::clone);
         // One that was stopped meanwhile needs no answer.
         let _ = sender.send(answer);
     }
 }
-
-/// What a listing found, by account.
-pub type Found = HashMap<AccountId, SignIns>;

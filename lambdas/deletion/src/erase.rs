@@ -100,8 +100,7 @@ pub async fn round<'a>(app: &'a App, holder: &Holder<'_>, ready: Ready<'a>, turn
 
 /// The keys the survey found, and those the record knows from before or from hints.
 fn known_and_found(app: &App, record: &Record, found: Vec<(usize, ObjectKey)>) -> Vec<(usize, ObjectKey)> {
-    let index = |name: &domain::ids::BucketName| app.buckets.photos.iter().position(|b| b.name == *name);
-    let known = record.mappings.iter().filter_map(|m| Some((index(&m.bucket)?, m.key.clone())));
+    let known = record.mappings.iter().filter_map(|m| Some((app.buckets.photo_index(&m.bucket)?, m.key.clone())));
     let all: HashSet<(usize, ObjectKey)> = found.into_iter().chain(known).collect();
     all.into_iter().collect()
 }

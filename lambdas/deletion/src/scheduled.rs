@@ -53,6 +53,8 @@ pub struct Progress<'a> {
 /// What a run met.
 #[derive(Debug, Default)]
 struct Counts {
+    /// Lines that were to be said, also those the answer has no room for.
+    processed: Cell<u64>,
     due: Cell<u64>,
     claimed: Cell<u64>,
     cancelled: Cell<u64>,
@@ -139,52 +141,37 @@ impl<'a> Progress<'a> {
 
     fn note(&self, account: &AccountId, overdue_seconds: u64, fate: Result<Fate, Stop>) {
         let counts = &self.counts;
-        let mut is_overdue = false;
-        match fate {
-            Ok(Fate::Elsewhere) => {}
-            Ok(Fate::Remaining) => {
-                add(&counts.remaining, 1);
-                is_overdue = true;
-            }
-            Ok(Fate::Claimed(line)) => {
-                add(&counts.claimed, 1);
-                if let Some(line) = line {
-                    self.say(line);
-                }
-            }
-            Ok(Fate::Cancelled(line)) => {
-                add(&counts.cancelled, 1);
-                self.say(line);
-            }
-            Ok(Fate::Quarantined(line)) => {
-                add(&counts.quarantined, 1);
-                self.say(line);
-            }
-            Ok(Fate::Unconfirmed(line)) => {
-                add(&counts.unconfirmed, 1);
-                self.say(line);
-            }
-            Ok(Fate::Told(line)) => {
-                add(&counts.settled, 1);
-                self.say(line);
-            }
-            Err(Stop::TimeUp) => {
-                // Its record stays, and reconcile goes on from it.
-                add(&counts.remaining, 1);
+        let (counter, line) = match fate {
+            Ok(Fate::Elsewhere) | Err(Stop::Lost) => return,
+            Ok(Fate::Claimed(line)) => (&counts.claimed, line),
+            Ok(Fate::Cancelled(line)) => (&counts.cancelled, Some(line)),
+            Ok(Fate::Quarantined(line)) => (&counts.quarantined, Some(line)),
+            Ok(Fate::Unconfirmed(line)) => (&counts.unconfirmed, Some(line)),
+            Ok(Fate::Told(line)) => (&counts.settled, Some(line)),
+            // Where there is a record already, reconcile goes on from it.
+            Ok(Fate::Remaining) | Err(Stop::TimeUp) => {
+                self.is_overdue(overdue_seconds);
+                (&counts.remaining, None)
             }
             Err(stop) => {
-                is_overdue = true;
-                add(&counts.failed, 1);
-                self.say(Line::new(account, "failed", &stop.to_string()));
+                self.is_overdue(overdue_seconds);
+                let line = Line::new(account, "failed", &stop.to_string());
                 self.fail(stop);
+                (&counts.failed, Some(line))
             }
-        }
-        if is_overdue {
-            counts.overdue_seconds.set(counts.overdue_seconds.get().max(overdue_seconds));
+        };
+        add(counter, 1);
+        if let Some(line) = line {
+            self.say(line);
         }
     }
 
+    fn is_overdue(&self, seconds: u64) {
+        self.counts.overdue_seconds.set(self.counts.overdue_seconds.get().max(seconds));
+    }
+
     fn say(&self, line: Line) {
+        add(&self.counts.processed, 1);
         let mut lines = self.lines.borrow_mut();
         if lines.len() < LINES_MAX {
             lines.push(line);
@@ -280,7 +267,7 @@ impl<'a> Progress<'a> {
         let (counts, lines) = (&self.counts, self.lines.borrow());
         let results: Vec<&Value> = lines.iter().map(|line| &line.0).collect();
         let mut body = json!({
-            "processed": results.len(),
+            "processed": counts.processed.get(),
             "results": results,
             "due": counts.due.get(),
             "claimed": counts.claimed.get(),

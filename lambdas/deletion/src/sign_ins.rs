@@ -16,7 +16,6 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::Instant;
 
 use crate::App;
-use crate::desk::Found;
 use crate::listing::{Chunk, Root, Walk};
 
 /// Bodies read at the same time.
@@ -32,6 +31,9 @@ pub struct SignIns {
     /// Whether each bucket's ETags are MD5 digests.
     pub etags_are_md5: Vec<bool>,
 }
+
+/// What a listing found, for every account that was asked about.
+pub type Found = HashMap<AccountId, SignIns>;
 
 impl SignIns {
     fn add_mapping(&mut self, bucket: usize, key: &ObjectKey) {
@@ -69,7 +71,7 @@ fn roots(app: &App) -> Vec<Root<'_>> {
 struct Sorter<'a> {
     app: &'a App,
     recognizers: Vec<Recognizer>,
-    found: HashMap<AccountId, SignIns>,
+    found: Found,
     deadline: Instant,
 }
 

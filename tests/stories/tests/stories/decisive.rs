@@ -12,7 +12,7 @@ use harness::{Account, Answer, Fixture, Options, Photolala, Snapshot, promises};
 use local_aws::{RequestInfo, Verdict, before};
 use serde_json::{Value, json};
 
-use crate::gates::{Dies, Kill, Point, nth};
+use crate::gates::{Dies, Kill, Point, nth, request};
 use crate::scheduled::{GRACE, with_grace};
 use crate::stage::{by_job, only_in_memory, options, threshold};
 
@@ -421,4 +421,27 @@ async fn a_cancellation_in_the_second_of_the_claim_is_decisive() {
             code => panic!("{n}: {code} {}", answer.body),
         }
     }
+}
+
+/// P4: a cancellation dies half way, and the person asks anew in another app before anybody finishes it: the new request
+/// stands.
+#[tokio::test]
+async fn a_cancellation_that_died_takes_nothing_back_that_came_after_it() {
+    only_in_memory("its clock cannot be moved past a dead holder's lease");
+    let photolala = Photolala::start(without_pause(options())).await.expect("the service starts");
+    let waiting = Waiting::due(&photolala, 1, true).await;
+    let point = request(&photolala.environment().functions.deletion, "PutObject", "users/", "active");
+    let kill = Kill::set(&photolala, point, Dies::After);
+    let cancel = json!({"type": "cancel", "userId": waiting.account.upper()});
+    let _ = photolala.invoke(cancel).await;
+    photolala.local().open_gate();
+    assert!(kill.struck());
+    photolala.pass(2).await;
+    photolala.app_schedules(&waiting.account, GRACE.into()).await;
+    waiting.recover().await;
+    assert_eq!(waiting.says().await.as_deref(), Some("scheduled_for_deletion"));
+    photolala.pass(i64::from(GRACE) + 2).await;
+    let run = photolala.run().await;
+    let answer = Answer { status_code: 200, body: run.body["results"][0].clone() };
+    waiting.is_erased(answer.deletion_id()).await;
 }
