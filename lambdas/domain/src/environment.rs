@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AwsAccountId, BucketName};
-use crate::layout::PrefixTemplate;
+use crate::layout::{PrefixTemplate, is_folder};
 
 /// Every value of an environment file. `environments/schema.json` says the same for the other side.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -141,6 +141,8 @@ impl Fault {
     }
 }
 
+/// Every environment there may be.
+const NAMES: [&str; 3] = ["development", "staging", "production"];
 /// How many erasers share the pace where the environment reserves no concurrency.
 const ASSUMED_ERASERS: u32 = 4;
 
@@ -163,6 +165,7 @@ impl Environment {
         let FunctionNames { deletion, eraser } = &self.functions;
         let named = |kind: &str| format!("photolala-{kind}-{}", self.name);
         want(self.name == file, "name", &self.name, "the name of the file");
+        want(NAMES.contains(&self.name.as_str()), "name", &self.name, "development, staging or production");
         want(*deletion == named("deletion"), "functions.deletion", deletion, &named("deletion"));
         want(*eraser == named("eraser"), "functions.eraser", eraser, &named("eraser"));
         for text in &self.account_prefixes {
@@ -193,6 +196,11 @@ impl Environment {
         let pace = self.pace_keys_per_second;
         want((1..=3_500).contains(&pace), "paceKeysPerSecond", &pace, "1 to 3,500, which S3 allows a partition");
         want(self.deletion_threshold > 0, "deletionThreshold", &self.deletion_threshold, "at least 1");
+        let is_plain = !self.app_role.is_empty() && !self.app_role.contains('/');
+        want(is_plain, "appRole", &self.app_role, "the name of a role, without its path");
+        for store in &self.other_stores {
+            want(!store.is_empty() && !store.contains(','), "otherStores", store, "a name without a comma");
+        }
         faults.extend(self.overlaps());
         faults
     }
@@ -278,10 +286,6 @@ impl Environment {
 
 fn overlap(one: &str, other: &str) -> bool {
     one.starts_with(other) || other.starts_with(one)
-}
-
-fn is_folder(prefix: &str) -> bool {
-    prefix.len() > 1 && prefix.ends_with('/') && !prefix.starts_with('/')
 }
 
 /// A one-word enum as its JSON word.

@@ -20,10 +20,7 @@ impl PrefixTemplate {
     /// erased by prefix, so no setting can make an account prefix that is empty or covers two accounts.
     pub fn parse(text: &str) -> Option<Self> {
         let head = text.strip_suffix("/{account}/")?;
-        let sound = !head.is_empty()
-            && !head.starts_with('/')
-            && !head.contains("//")
-            && head.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_/".contains(&b));
+        let sound = head.split('/').all(|word| is_word(word, b"-_"));
         sound.then(|| Self(text.to_owned()))
     }
 
@@ -31,6 +28,15 @@ impl PrefixTemplate {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a prefix is `word/`, or several such; the words have letters, digits, `.`, `-` and `_`.
+pub fn is_folder(prefix: &str) -> bool {
+    prefix.strip_suffix('/').is_some_and(|words| words.split('/').all(|word| is_word(word, b".-_")))
+}
+
+fn is_word(text: &str, also: &[u8]) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || also.contains(&b))
 }
 
 /// A key prefix that belongs to one account whole, in one spelling.
@@ -187,9 +193,19 @@ mod tests {
             "photos/x{account}/",
             "photos/{account}/{account}/",
             "//{account}/",
+            "photos//{account}/",
+            "a//b/{account}/",
             "a b/{account}/",
         ] {
             assert_eq!(PrefixTemplate::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_folder_has_whole_words() {
+        assert!(is_folder("identities/") && is_folder("a.b/c-d_e/"));
+        for text in ["", "/", "a", "/a/", "a//", "a//b/", "a,b/", "a b/", "{account}/"] {
+            assert!(!is_folder(text), "{text}");
         }
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::keys::ObjectKey;
-use crate::page::PageName;
+use crate::page::{PageName, VERSIONS_PER_PAGE};
 use crate::tally::SetDigest;
 
 /// The final word on one version. Every version asked about gets one; there is no "assumed".
@@ -124,19 +124,35 @@ impl PageOutcome {
 
     /// The key of a page's outcome: `{prefix}{page}.{erased}-{absent}-{held}-{denied}-{digest}`.
     pub fn key(&self, outcomes_prefix: &str, page: &PageName) -> ObjectKey {
-        let (e, a, h, d) = (self.erased, self.absent, self.held, self.denied);
-        ObjectKey::new(format!("{outcomes_prefix}{page}.{e}-{a}-{h}-{d}-{}", self.digest.to_hex()))
+        ObjectKey::new(format!("{outcomes_prefix}{page}.{}", self.counts()))
     }
 
-    /// Reads such a key; the page's name as text, since it only serves as an identity here.
+    /// Reads such a key, written as [`Self::key`] writes it and no other way; the page's name as text, since it only
+    /// serves as an identity here.
     pub fn parse(key: &ObjectKey) -> Option<(String, Self)> {
         let (_folder, file) = key.as_str().rsplit_once('/')?;
         let (page, counts) = file.split_once('.')?;
         let mut parts = counts.split('-');
         let mut number = || parts.next()?.parse::<u64>().ok();
         let (erased, absent, held, denied) = (number()?, number()?, number()?, number()?);
-        let digest = SetDigest::from_hex(parts.next()?)?;
-        Some((page.to_owned(), Self { erased, absent, held, denied, digest }))
+        let outcome = Self { erased, absent, held, denied, digest: SetDigest::from_hex(parts.next()?)? };
+        let is_ours = outcome.fits_a_page() && outcome.counts() == counts;
+        is_ours.then(|| (page.to_owned(), outcome))
+    }
+
+    /// Whether it is of no more versions than a page has. Sums of such counts do not overflow.
+    fn fits_a_page(&self) -> bool {
+        let counts = [self.erased, self.absent, self.held, self.denied];
+        counts
+            .iter()
+            .try_fold(0_u64, |sum, count| sum.checked_add(*count))
+            .is_some_and(|n| n <= VERSIONS_PER_PAGE as u64)
+    }
+
+    /// The one way to write it.
+    fn counts(&self) -> String {
+        let Self { erased, absent, held, denied, digest } = self;
+        format!("{erased}-{absent}-{held}-{denied}-{}", digest.to_hex())
     }
 }
 
@@ -160,6 +176,20 @@ mod tests {
         let key = sum.key("outcomes/d/1/", &page);
         assert_eq!(PageOutcome::parse(&key), Some((page.to_string(), sum)));
         assert_eq!(sum.total(), 4);
+    }
+
+    #[test]
+    fn an_outcome_that_nobody_writes_is_not_read() {
+        let digest = "a".repeat(64);
+        let read =
+            |counts: String| PageOutcome::parse(&ObjectKey::new(format!("outcomes/d/1/0-b0tail-000000.{counts}")));
+        assert!(read(format!("998-1-1-0-{digest}")).is_some());
+        let most = u64::MAX;
+        for counts in ["1000-0-0-1", "+1-0-0-0", "01-0-0-0", &format!("{most}-{most}-0-0")] {
+            assert_eq!(read(format!("{counts}-{digest}")), None, "{counts}");
+        }
+        assert_eq!(read(format!("1-0-0-0-{digest}-x")), None, "more behind it");
+        assert_eq!(read(format!("1-0-0-0-{}", digest.to_uppercase())), None, "another way to write the digest");
     }
 
     #[test]

@@ -119,7 +119,9 @@ impl Page {
         if header.schema != SCHEMA {
             return Err(NotAPage { line: 1, why: "names a schema this version does not know" });
         }
+        // A packed page can hold millions of empty lines: what is more than a page is not even looked at.
         let rows: Vec<Row> = lines
+            .take(VERSIONS_PER_PAGE + 1)
             .enumerate()
             .map(|(i, line)| Row::parse(line, &header.bucket).ok_or(NotAPage { line: i + 2, why: "is not a version" }))
             .collect::<Result<_, _>>()?;
@@ -179,7 +181,9 @@ impl PageName {
         let mut parts = file.strip_suffix(".jsonl.zst")?.split('-');
         let (epoch, shard, number) = (parts.next()?, parts.next()?, parts.next()?);
         let name = Self { shard: shard.to_owned(), epoch: epoch.parse().ok()?, number: number.parse().ok()? };
-        (parts.next().is_none() && !shard.is_empty()).then_some(name)
+        // A dot would end the name in the key of its outcome.
+        let is_sound = !shard.is_empty() && shard.bytes().all(|b| b.is_ascii_alphanumeric());
+        (parts.next().is_none() && is_sound).then_some(name)
     }
 }
 
@@ -235,6 +239,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_more_than_a_page_is_not_read() {
+        let whole = page(&vec!["a".to_owned(); VERSIONS_PER_PAGE]).unwrap().to_jsonl();
+        let (_, row) = whole.rsplit_once('\n').unwrap();
+        let error = Page::parse(&format!("{whole}\n{row}\nrubbish")).unwrap_err();
+        assert_eq!(error.why, "has a count that is not the page's", "the rubbish was not reached");
+    }
+
+    #[test]
     fn a_page_is_never_empty_nor_too_long() {
         assert_eq!(page(&[]), None);
         assert_eq!(page(&vec!["a".to_owned(); VERSIONS_PER_PAGE + 1]), None);
@@ -246,5 +258,6 @@ mod tests {
         let key = name.key(&DeletionId::new(Uuid::from_u128(7)), 2);
         assert!(key.as_str().ends_with("/2/1-b0p3r5a-000042.jsonl.zst"));
         assert_eq!(PageName::parse(&key), Some(name));
+        assert_eq!(PageName::parse(&ObjectKey::new("pages/d/2/1-b0.tail-000042.jsonl.zst")), None, "a dot");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::environment::{Bucket, Caps, ImmediateMode};
 use crate::ids::{AwsAccountId, BucketName};
-use crate::layout::PrefixTemplate;
+use crate::layout::{PrefixTemplate, is_folder};
 
 /// What both functions know.
 #[derive(Debug, Clone)]
@@ -181,7 +181,7 @@ fn buckets(text: &str) -> Option<Vec<Bucket>> {
 }
 
 fn folder(text: &str) -> Option<String> {
-    (text.len() > 1 && text.ends_with('/') && !text.starts_with('/')).then(|| text.to_owned())
+    is_folder(text).then(|| text.to_owned())
 }
 
 fn word(text: &str) -> Option<String> {

@@ -23,9 +23,7 @@ pub fn mark(body: &[u8], deletion: DeletionId, now: Timestamp) -> Option<Vec<u8>
         return None;
     }
     if marked_by.is_none() {
-        let before: Map<_, _> =
-            fields.iter().filter(|(name, _)| DECIDING.contains(&name.as_str())).map(cloned).collect();
-        fields.insert("before".to_owned(), before.into());
+        fields.insert("before".to_owned(), said(body, &fields).into());
     }
     fields.insert("deletionId".to_owned(), deletion.to_string().into());
     decide(&mut fields, SCHEDULED, now, Some(now));
@@ -40,7 +38,9 @@ pub fn unmark(body: &[u8], deletion: DeletionId) -> Option<Vec<u8>> {
     }
     let before = fields.remove("before");
     fields.retain(|name, _| name != "deletionId" && !DECIDING.contains(&name.as_str()));
-    fields.extend(before.as_ref().and_then(Value::as_object).cloned().unwrap_or_default());
+    // No mark puts anything else there; it could come out as another mark.
+    let before = before.as_ref().and_then(Value::as_object).into_iter().flatten();
+    fields.extend(before.filter(decides).map(cloned));
     Some(to_bytes(fields))
 }
 
@@ -56,6 +56,23 @@ pub fn activate(body: &[u8], now: Timestamp) -> Vec<u8> {
     let mut fields = unmarked(body);
     decide(&mut fields, "active", now, None);
     to_bytes(fields)
+}
+
+/// What lies under a mark: the fields that decide. None of a body that names one twice, or it would seem to have said
+/// one thing; no lists or objects, which mean nothing there, and in which a mark could become too deep to be read.
+fn said(body: &[u8], fields: &Map<String, Value>) -> Map<String, Value> {
+    match read_object::<Wire>(body) {
+        Some(_) => fields.iter().filter(decides).filter(|(_, value)| is_plain(value)).map(cloned).collect(),
+        None => Map::new(),
+    }
+}
+
+fn decides((name, _): &(&String, &Value)) -> bool {
+    DECIDING.contains(&name.as_str())
+}
+
+fn is_plain(value: &Value) -> bool {
+    !value.is_array() && !value.is_object()
 }
 
 fn cloned((name, value): (&String, &Value)) -> (String, Value) {
@@ -223,6 +240,27 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_hides_nothing_and_is_always_known_again() {
+        let deep = format!(r#"{{"accountStatus":{}{},"theme":"dark"}}"#, "[".repeat(126), "]".repeat(126));
+        let twice = r#"{"accountStatus":"scheduled_for_deletion","accountStatus":"active"}"#;
+        for body in [deep.as_str(), twice] {
+            let marked = mark(body.as_bytes(), deletion(1), Timestamp::UNIX_EPOCH).unwrap();
+            assert_eq!(see(&marked), Seen { says: Err(StatusFault::Word), mark: Some(deletion(1)) }, "{body}");
+            assert_eq!(mark(&marked, deletion(1), Timestamp::UNIX_EPOCH), None, "once");
+        }
+    }
+
+    #[test]
+    fn a_mark_that_is_taken_back_leaves_no_other() {
+        let mut marked = json(&mark(b"{}", deletion(1), Timestamp::UNIX_EPOCH).unwrap());
+        marked["before"] = marked.clone();
+        marked["before"]["theme"] = "dark".into();
+        let back = unmark(marked.to_string().as_bytes(), deletion(1)).unwrap();
+        assert_eq!(see(&back).mark, None);
+        assert!(json(&back)["theme"].is_null());
+    }
+
+    #[test]
     fn a_claim_sees_through_its_mark_but_not_past_a_later_write() {
         let (delete_date, now) = ("2026-02-01T03:04:05Z".parse().unwrap(), Timestamp::UNIX_EPOCH);
         let marked = mark(scheduled(r#""2026-02-01T03:04:05Z""#).as_bytes(), deletion(1), now).unwrap();
@@ -248,6 +286,16 @@ mod tests {
         let stays = activate(&mark(&scheduled, deletion(1), now).unwrap(), now);
         let expected = r#"{"accountStatus":"active","lastModified":"2026-01-02T03:04:05Z","theme":"dark"}"#;
         assert_eq!(json(&stays), json(expected.as_bytes()));
+    }
+
+    #[test]
+    fn numbers_of_the_app_are_kept_to_the_last_digit() {
+        let body = br#"{"accountStatus":"active","since":123456789102342570000.0,"share":7.038531e-26}"#;
+        assert_eq!(
+            json(&activate(&activate(body, Timestamp::UNIX_EPOCH), Timestamp::UNIX_EPOCH))["since"],
+            json(body)["since"]
+        );
+        assert!(String::from_utf8(activate(body, Timestamp::UNIX_EPOCH)).unwrap().contains("7.038531e-26"));
     }
 
     fn scheduled(delete_date: &str) -> String {
