@@ -1,0 +1,22 @@
+use domain::event::Request;
+use serde_json::Value;
+
+use crate::silence;
+
+/// An event of the deletion function.
+pub fn event(data: &[u8]) {
+    let Ok(event) = serde_json::from_slice::<Value>(data) else { return };
+    match Request::parse(&event) {
+        Ok(request) => is_as_asked(&request, &event),
+        Err(refusal) => silence::check(&refusal, data),
+    }
+}
+
+/// Nobody is erased, and nothing taken back, whom the event does not name.
+fn is_as_asked(request: &Request, event: &Value) {
+    let (Request::Immediate { account, .. } | Request::Schedule(account) | Request::Cancel(account)) = request else {
+        return;
+    };
+    let named = event["userId"].as_str().unwrap_or_default();
+    assert!(account.canonical().eq_ignore_ascii_case(named), "somebody else");
+}
