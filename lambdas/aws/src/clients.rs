@@ -20,13 +20,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The SDK's configuration, without its retries: their shared budget runs dry under throttling, so retries and
 /// pace are ours ([`crate::retry`], [`crate::pace`]).
 pub async fn sdk_config() -> SdkConfig {
+    without_retries(&aws_config::load_defaults(BehaviorVersion::latest()).await)
+}
+
+/// The same configuration without the SDK's retries, and with our timeouts.
+pub fn without_retries(sdk: &SdkConfig) -> SdkConfig {
     let timeouts =
         TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
-    aws_config::defaults(BehaviorVersion::latest())
-        .retry_config(RetryConfig::disabled())
-        .timeout_config(timeouts)
-        .load()
-        .await
+    sdk.to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts).build()
 }
 
 /// A bucket, its owner, and a client of its region. Every call names the owner, so that a bucket that fell into

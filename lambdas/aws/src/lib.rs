@@ -15,6 +15,7 @@ pub mod error;
 pub mod get_bucket_encryption;
 pub mod get_bucket_versioning;
 pub mod get_object;
+pub mod host;
 pub mod invoke;
 pub mod list_jobs;
 pub mod list_multipart_uploads;

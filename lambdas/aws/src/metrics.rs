@@ -7,6 +7,8 @@ use domain::Timestamp;
 use domain::ids::DeletionId;
 use serde_json::{Map, Value, json};
 
+use crate::host::Host;
+
 /// Namespace of all metrics.
 pub const NAMESPACE: &str = "Photolala/Deletion";
 
@@ -31,9 +33,20 @@ impl Unit {
     }
 }
 
+/// Where and when something was measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Measured<'a> {
+    /// Whose standard output takes it.
+    pub host: &'a Host,
+    /// The only dimension.
+    pub environment: &'a str,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// Prints metrics; the deletion id goes along as a property, never as a dimension.
-pub fn emit(environment: &str, at: Timestamp, deletion: Option<&DeletionId>, metrics: &[(&str, Unit, u64)]) {
-    println!("{}", line(environment, at, deletion, metrics));
+pub fn emit(measured: Measured<'_>, deletion: Option<&DeletionId>, metrics: &[(&str, Unit, u64)]) {
+    (measured.host.print)(&line(measured.environment, measured.at, deletion, metrics).to_string());
 }
 
 fn line(environment: &str, at: Timestamp, deletion: Option<&DeletionId>, metrics: &[(&str, Unit, u64)]) -> Value {

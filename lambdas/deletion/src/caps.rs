@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::{App, Stop, nonce};
+use crate::{App, Stop};
 
 /// Claims set aside with one write.
 const SET_ASIDE: u32 = 50;
@@ -79,7 +79,7 @@ impl<'a> Budget<'a> {
     pub async fn give_back(&self) -> Result<(), Stop> {
         let unused = std::mem::take(&mut *self.of_day.lock().await);
         if unused > 0 {
-            self.change(|day| (day.map(|day| day.give_back(unused, nonce())), unused)).await?;
+            self.change(|day| (day.map(|day| day.give_back(unused, self.app.nonce())), unused)).await?;
         }
         Ok(())
     }
@@ -87,7 +87,7 @@ impl<'a> Budget<'a> {
     async fn set_aside(&self, wanted: u32) -> Result<u32, Stop> {
         let cap = self.app.settings.caps.accounts_per_day;
         self.change(|day| {
-            let (day, granted) = Day::take(day.as_ref(), wanted, cap, nonce());
+            let (day, granted) = Day::take(day.as_ref(), wanted, cap, self.app.nonce());
             ((granted > 0).then_some(day), granted)
         })
         .await

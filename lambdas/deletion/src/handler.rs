@@ -1,6 +1,6 @@
 //! One invocation: an event in, an answer out.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use domain::answer::Answer;
 use domain::environment::ImmediateMode;
@@ -10,22 +10,28 @@ use domain::record::Kind;
 use domain::url;
 use futures::FutureExt as _;
 use jiff::SignedDuration;
-use lambda_runtime::Context;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{App, Stop, Turn, cancel, confirm, immediate, reconcile, schedule, scheduled, status};
 
-/// Kept free before the function's timeout.
-const MARGIN: Duration = Duration::from_secs(10);
 /// How long a caller waits for planning.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What Lambda says beside the event.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// When to have stopped.
+    pub deadline: Instant,
+    /// The function's own name.
+    pub function: String,
+}
+
 /// Serves an event. App-facing requests always get an answer with a status code; a failure of one that nobody waits
 /// for is a failed invocation, so that it is tried again and alarmed.
-pub async fn handle(app: &App, event: Value, context: &Context) -> Result<Value, Stop> {
+pub async fn handle(app: &App, event: Value, call: &Call) -> Result<Value, Stop> {
     if url::is_request(&event) {
-        return Ok(json!(from_url(app, &event, context).await));
+        return Ok(json!(from_url(app, &event, call).await));
     }
     let request = match Request::parse(&event) {
         Ok(request) => request,
@@ -35,7 +41,7 @@ pub async fn handle(app: &App, event: Value, context: &Context) -> Result<Value,
     if let Some(refusal) = refusal(app, &request) {
         return Ok(json!(refusal));
     }
-    let turn = turn(context, &request);
+    let turn = turn(call, &request);
     match request {
         Request::JobStatus(job) => reconcile::job_ended(app, &job, &turn).boxed_local().await,
         Request::Reconcile => reconcile::reconcile(app, &turn).boxed_local().await,
@@ -56,11 +62,11 @@ fn refusal(app: &App, request: &Request) -> Option<Answer> {
 }
 
 /// A request of the app, signed by a session that names its account.
-async fn from_url(app: &App, event: &Value, context: &Context) -> Answer {
+async fn from_url(app: &App, event: &Value, call: &Call) -> Answer {
     let shared = &app.settings.shared;
     match url::read(event, &shared.aws_account, &app.settings.app_role) {
         Ok((request, caller)) => {
-            let turn = turn(context, &request);
+            let turn = turn(call, &request);
             serve(app, request, Some(caller), &turn).await
         }
         Err(answer) => answer,
@@ -87,14 +93,12 @@ async fn serve(app: &App, request: Request, caller: Option<AccountId>, turn: &Tu
     })
 }
 
-fn turn(context: &Context, request: &Request) -> Turn {
+fn turn(call: &Call, request: &Request) -> Turn {
     let is_run = matches!(request, Request::Scheduled(_));
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let left = Duration::from_millis(context.deadline).saturating_sub(now).saturating_sub(MARGIN);
     Turn {
-        deadline: Instant::now() + left,
+        deadline: call.deadline,
         patience: (!is_run && !request.is_unattended()).then(|| Instant::now() + PATIENCE),
-        function: context.env_config.function_name.clone(),
+        function: call.function.clone(),
         ahead: SignedDuration::ZERO,
         gathers: false,
     }

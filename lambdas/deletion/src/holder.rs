@@ -16,7 +16,7 @@ use domain::tally::SetDigest;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::{App, Stop, nonce};
+use crate::{App, Stop};
 
 /// Tries of one conditional write.
 const TRIES_MAX: u32 = 8;
@@ -76,8 +76,8 @@ impl<'a> Holder<'a> {
     pub async fn claim(app: &'a App, new: New, deadline: Instant) -> Result<Claim<'a>, Stop> {
         let New { account, kind, asked, confirmed, state } = new;
         let key = record_key(&account);
-        let deletion = DeletionId::new(uuid::Uuid::new_v4());
-        let mut record = Record::new((deletion, account), (kind, asked), state, nonce(), nonce());
+        let deletion = DeletionId::new((app.host.new_uuid)());
+        let mut record = Record::new((deletion, account), (kind, asked), state, app.nonce(), app.nonce());
         record.confirmed = confirmed;
         let began = Instant::now();
         if let Some(etag) = write(app.manifest(), &key, &record, Condition::Absent).await? {
@@ -98,7 +98,7 @@ impl<'a> Holder<'a> {
         deadline: Instant,
     ) -> Result<Option<Holder<'a>>, Stop> {
         let key = record_key(&record.account_id);
-        let record = record.taken_over(nonce(), nonce());
+        let record = record.taken_over(app.nonce(), app.nonce());
         let began = Instant::now();
         let etag = write(app.manifest(), &key, &record, Condition::Etag(etag)).await?;
         Ok(etag.map(|etag| Self::new(app, key, Held { record, etag }, began, deadline)))
@@ -119,7 +119,7 @@ impl<'a> Holder<'a> {
     pub async fn write(&self, change: impl FnOnce(&mut Record)) -> Result<(), Stop> {
         let mut held = self.held.lock().await;
         let mut record = held.record.clone();
-        record.nonce = nonce();
+        record.nonce = self.app.nonce();
         change(&mut record);
         let (manifest, began) = (self.app.manifest(), Instant::now());
         let mut etag = write(manifest, &self.key, &record, Condition::Etag(&held.etag)).await?;
@@ -174,6 +174,8 @@ impl<'a> Holder<'a> {
     /// Does some work while the lease is renewed beside it. Losing the record ends the work at its next wait.
     pub async fn while_renewing<T>(&self, work: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
         tokio::select! {
+            // What was done counts, even where something else is ready in the same moment.
+            biased;
             done = work => done,
             lost = self.renew() => Err(lost),
             () = self.lapse() => Err(Stop::Lost),

@@ -1,7 +1,7 @@
 //! The end of a job: outcomes are summed up, and only if every version was answered for does the deletion go on to
 //! its last look. `Complete` does not mean success.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use aws::describe_job::{Job, describe_job};
 use aws::get_object::get_object;
@@ -35,7 +35,7 @@ pub struct Sums {
 /// One listing sums up an attempt. A page delivered twice has two outcomes if the counts differ; the later one counts.
 pub async fn sums(app: &App, deletion: &DeletionId, attempt: u32, deadline: Instant) -> Result<Sums, Stop> {
     let prefix = attempt_outcomes_prefix(deletion, attempt);
-    let mut by_page: HashMap<String, (Object, PageOutcome)> = HashMap::new();
+    let mut by_page: BTreeMap<String, (Object, PageOutcome)> = BTreeMap::new();
     for object in list_objects(app.manifest(), &prefix, deadline).await? {
         let Some((page, outcome)) = PageOutcome::parse(&object.key) else { continue };
         let newer = by_page.get(&page).is_none_or(|(known, _)| known.modified <= object.modified);

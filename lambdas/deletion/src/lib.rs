@@ -39,8 +39,9 @@ pub mod verify;
 use aws::clients::{Buckets, SdkConfig};
 use aws::clock::ServerClock;
 use aws::erase::Counts;
+use aws::host::Host;
 use aws::list_objects::list_page;
-use aws::metrics::{Unit, emit};
+use aws::metrics::{Measured, Unit, emit};
 use aws::pace::Pace;
 use aws::{AwsError, Bucket};
 use domain::Timestamp;
@@ -59,6 +60,8 @@ use crate::desk::Desk;
 pub struct App {
     /// From the environment's variables.
     pub settings: DeletionSettings,
+    /// Where random ids come from and metrics go to.
+    pub host: Host,
     /// Where everything lies.
     pub buckets: Buckets,
     /// S3 Batch Operations.
@@ -88,7 +91,7 @@ const LOOKS_AT_ONCE: usize = 32;
 
 impl App {
     /// Makes the clients.
-    pub fn new(sdk: &SdkConfig, settings: DeletionSettings) -> Self {
+    pub fn new(sdk: &SdkConfig, settings: DeletionSettings, host: Host) -> Self {
         let clock = ServerClock::default();
         Self {
             buckets: Buckets::new(sdk, &settings.shared, &clock),
@@ -101,6 +104,7 @@ impl App {
             places: Semaphore::new(ACCOUNTS_ERASED_AT_ONCE),
             looks: Semaphore::new(LOOKS_AT_ONCE),
             clock,
+            host,
             settings,
         }
     }
@@ -132,18 +136,19 @@ impl App {
 
     /// Prints metrics about a deletion.
     pub fn measure(&self, deletion: Option<&DeletionId>, metrics: &[(&str, Unit, u64)]) {
-        emit(&self.settings.shared.environment, self.clock.now(), deletion, metrics);
+        let environment = &self.settings.shared.environment;
+        emit(Measured { host: &self.host, environment, at: self.clock.now() }, deletion, metrics);
+    }
+
+    /// A fresh nonce.
+    pub fn nonce(&self) -> Nonce {
+        Nonce::new((self.host.new_uuid)())
     }
 }
 
 /// Asks S3 for the time, so that a fresh process does not go by its machine's.
 pub async fn set_clock(app: &App, deadline: Instant) -> Result<(), AwsError> {
     aws::retry::retrying(deadline, async || list_page(app.manifest(), DAYS, None).await).await.map(|_| ())
-}
-
-/// A fresh nonce.
-pub fn nonce() -> Nonce {
-    Nonce::new(uuid::Uuid::new_v4())
 }
 
 /// One invocation: how long it may take, and who waits for it.

@@ -80,11 +80,12 @@ pub async fn plan<'a>(
     let mut puts = FuturesUnordered::new();
     loop {
         tokio::select! {
+            biased;
+            Some(written) = puts.next(), if !puts.is_empty() => written?,
             chunk = versions.next(), if puts.len() < PUTS_IN_FLIGHT => match chunk? {
                 Some(chunk) => puts.extend(planner.take(chunk).into_iter().map(|page| put(app, page))),
                 None => break,
             },
-            Some(written) = puts.next(), if !puts.is_empty() => written?,
         }
         if turn.patience.is_some_and(|patience| Instant::now() > patience) {
             drain(puts).await?;

@@ -78,6 +78,7 @@ pub async fn scheduled(app: &App, run: &Run, turn: &Turn) -> Result<Answer, Stop
     let progress = Progress::new(app, run, turn);
     let all = asking(app, turn.deadline).for_each_concurrent(ACCOUNTS_IN_FLIGHT, |asking| progress.one(asking));
     tokio::select! {
+        biased;
         () = all.boxed_local() => {}
         never = progress.keep_planned() => match never {},
     }

@@ -54,7 +54,7 @@ pub struct Member {
 
 /// Submits held, planned deletions as one job, and puts their records down.
 pub async fn submit(app: &App, holders: &[&Holder<'_>], deadline: Instant) -> Result<(), Stop> {
-    let run_id = RunId::new(uuid::Uuid::new_v4());
+    let run_id = RunId::new((app.host.new_uuid)());
     let mut members = Vec::new();
     for holder in holders {
         let record = holder.record().await;

@@ -3,12 +3,11 @@
 
 pub mod check;
 
-use std::time::{Duration, SystemTime};
-
 use aws::clients::Buckets;
 use aws::clock::ServerClock;
 use aws::erase::{Counts, Terms, erase};
-use aws::metrics::{Unit, emit};
+use aws::host::Host;
+use aws::metrics::{Measured, Unit, emit};
 use aws::pace::Pace;
 use aws::page_io::{PageError, get_page, read_page_key};
 use aws::put_object::{Condition, put_own};
@@ -23,13 +22,11 @@ use tokio::time::Instant;
 
 use crate::check::{Permits, Refusal};
 
-/// Kept free before the function's timeout: a timeout would end as a failure nobody chose.
-const MARGIN: Duration = Duration::from_secs(10);
-
 /// What invocations share.
 #[derive(Debug)]
 pub struct Eraser {
     settings: SharedSettings,
+    host: Host,
     buckets: Buckets,
     clock: ServerClock,
     pace: Pace,
@@ -39,7 +36,7 @@ pub struct Eraser {
 
 impl Eraser {
     /// Makes the clients.
-    pub fn new(sdk: &aws::clients::SdkConfig, settings: SharedSettings) -> Self {
+    pub fn new(sdk: &aws::clients::SdkConfig, settings: SharedSettings, host: Host) -> Self {
         let clock = ServerClock::default();
         Self {
             buckets: Buckets::new(sdk, &settings, &clock),
@@ -47,15 +44,15 @@ impl Eraser {
             counts: Counts::default(),
             permits: Permits::default(),
             settings,
+            host,
             clock,
         }
     }
 
-    /// Serves one invocation of S3 Batch Operations. `deadline_ms` is the function's timeout, in milliseconds since
-    /// 1970 on the machine's clock. Only an event that is none is an error; every task gets its result.
-    pub async fn handle(&self, event: Value, deadline_ms: u64) -> Result<Value, String> {
+    /// Serves one invocation of S3 Batch Operations. Only an event that is none is an error; every
+    /// task gets its result before `deadline`.
+    pub async fn handle(&self, event: Value, deadline: Instant) -> Result<Value, String> {
         let invocation = Invocation::parse(event)?;
-        let deadline = until(deadline_ms);
         let mut results = Vec::new();
         for task in &invocation.tasks {
             let result = match &task.page {
@@ -123,13 +120,17 @@ impl Eraser {
             ("Retries", Unit::Count, taken(&self.counts.retries)),
             ("Throttles", Unit::Count, taken(&self.counts.throttles)),
         ];
-        emit(&self.settings.environment, self.clock.now(), Some(&page.header.deletion_id), &metrics);
+        emit(self.measured(), Some(&page.header.deletion_id), &metrics);
+    }
+
+    fn measured(&self) -> Measured<'_> {
+        Measured { host: &self.host, environment: &self.settings.environment, at: self.clock.now() }
     }
 
     fn refuse(&self, refusal: &Refusal) -> TaskResult {
         tracing::warn!(%refusal, "a task was refused");
         if matches!(refusal, Refusal::Forged(_)) {
-            emit(&self.settings.environment, self.clock.now(), None, &[("EraserRefusals", Unit::Count, 1)]);
+            emit(self.measured(), None, &[("EraserRefusals", Unit::Count, 1)]);
         }
         TaskResult::PermanentFailure(refusal.to_string())
     }
@@ -141,10 +142,4 @@ fn held_body(outcomes: &[Outcome]) -> Vec<u8> {
     let until = holds.clone().filter_map(|h| if let Hold::Until(at) = h { Some(*at) } else { None }).max();
     let legal = holds.into_iter().any(|h| *h == Hold::Legal);
     json!({ "heldUntil": until, "legalHold": legal }).to_string().into_bytes()
-}
-
-/// The moment to stop by, on this process's steady clock.
-fn until(deadline_ms: u64) -> Instant {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Instant::now() + Duration::from_millis(deadline_ms).saturating_sub(now).saturating_sub(MARGIN)
 }

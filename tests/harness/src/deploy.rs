@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use domain::environment::Environment;
-use local_lambda::Function;
+use local_lambda::{Code, Function};
 
 use crate::environment::{AWS_ACCOUNT, REGION, repository};
 use crate::start::{Options, StartError};
@@ -68,28 +68,33 @@ impl Bootstraps {
     }
 }
 
-/// The functions of these options: none without bootstraps.
-pub(crate) fn functions(options: &Options) -> Result<Vec<Function>, StartError> {
+/// The functions of these options as processes: none without bootstraps.
+pub(crate) fn processes(options: &Options) -> Result<Vec<Function>, StartError> {
     let Some(bootstraps) = &options.bootstraps else { return Ok(Vec::new()) };
     let bootstraps = bootstraps.checked()?;
+    Ok(functions(options, bootstraps.deletion.into(), bootstraps.eraser.into()))
+}
+
+/// The functions of these options, with this code.
+pub(crate) fn functions(options: &Options, deletion: Code, eraser: Code) -> Vec<Function> {
     let environment = &options.environment;
     let deletion = Function {
         variables: deletion_variables(options),
         timeout: options.deletion_timeout,
         concurrency: options.deletion_concurrency,
         memory_mb: DELETION_MEMORY_MB,
-        ..Function::new(&environment.functions.deletion, bootstraps.deletion)
+        ..Function::new(&environment.functions.deletion, deletion)
     };
     let reserved = environment.eraser_concurrency.and_then(|reserved| usize::try_from(reserved).ok());
     let eraser = Function {
-        variables: with(environment.eraser_variables(), &options.eraser_variables),
+        variables: eraser_variables(options),
         timeout: ERASER_TIMEOUT,
         memory_mb: ERASER_MEMORY_MB,
         concurrency: reserved.unwrap_or(UNRESERVED),
         versions: vec![VERSION.to_owned()],
-        ..Function::new(&environment.functions.eraser, bootstraps.eraser)
+        ..Function::new(&environment.functions.eraser, eraser)
     };
-    Ok(vec![deletion, eraser])
+    vec![deletion, eraser]
 }
 
 /// The variables of the deletion function, with what the options put in their place.
@@ -97,6 +102,11 @@ pub(crate) fn deletion_variables(options: &Options) -> BTreeMap<String, String> 
     let environment = &options.environment;
     let variables = environment.deletion_variables(&eraser_arn(environment), &batch_role_arn(environment));
     with(variables, &options.deletion_variables)
+}
+
+/// The variables of the eraser, likewise.
+pub(crate) fn eraser_variables(options: &Options) -> BTreeMap<String, String> {
+    with(options.environment.eraser_variables(), &options.eraser_variables)
 }
 
 fn eraser_arn(environment: &Environment) -> String {
@@ -131,7 +141,7 @@ mod tests {
             std::fs::create_dir(folder.path().join(name)).unwrap();
             std::fs::write(folder.path().join(name).join("bootstrap"), "").unwrap();
         }
-        let functions = functions(&options(folder.path())).unwrap();
+        let functions = processes(&options(folder.path())).unwrap();
         let [deletion, eraser] = functions.as_slice() else { panic!("{functions:?}") };
         let settings = DeletionSettings::parse(|name| deletion.variables.get(name).cloned()).unwrap();
         assert_eq!(settings.deletion_threshold, 7);
@@ -143,7 +153,7 @@ mod tests {
     #[test]
     fn a_missing_executable_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let text = functions(&options(folder.path())).unwrap_err().to_string();
+        let text = processes(&options(folder.path())).unwrap_err().to_string();
         assert!(text.contains("photolala-deletion/bootstrap") && text.contains("bin/functions"), "{text}");
     }
 }

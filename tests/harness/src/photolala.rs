@@ -12,11 +12,13 @@ use domain::receipt::{Receipt, ReceiptState};
 use domain::record::LEASE_SECONDS;
 use jiff::SignedDuration;
 use local_aws::LocalAws;
+use local_lambda::HostedRequest;
 use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedSender;
 
-use crate::deploy::deletion_variables;
+use crate::deploy::{deletion_variables, eraser_variables};
 use crate::fault::said;
-use crate::start::{Options, StartError, buckets, local_aws};
+use crate::start::{Options, StartError, buckets, in_process, local_aws};
 use crate::{Account, Answer, FunctionError, Snapshot};
 
 /// Rounds of reconciling before a deletion counts as stuck.
@@ -61,6 +63,17 @@ impl Photolala {
     /// Starts the local AWS, makes the buckets, deploys the functions.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let local = local_aws(&options).await?;
+        Self::over(local, options).await
+    }
+
+    /// The same in this program alone, without port and processes: `host` is handed the functions' requests. Tokio's
+    /// clock may be paused.
+    pub async fn start_in_process(options: Options, host: UnboundedSender<HostedRequest>) -> Result<Self, StartError> {
+        let local = in_process(&options, host)?;
+        Self::over(local, options).await
+    }
+
+    async fn over(local: LocalAws, options: Options) -> Result<Self, StartError> {
         let s3 = local.s3_client();
         buckets(&s3, &options).await?;
         // The app's own client decides about retries; here each call is one request.
@@ -77,6 +90,11 @@ impl Photolala {
     /// What it was started with.
     pub fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// The environment variables of the deletion function and of the eraser.
+    pub fn variables(&self) -> [BTreeMap<String, String>; 2] {
+        [self.variables.clone(), eraser_variables(&self.options)]
     }
 
     /// The environment.
@@ -259,7 +277,11 @@ impl Photolala {
 
     /// Everything in every bucket but the manifest bucket; with another S3 server behind, in the photo buckets.
     pub async fn snapshot(&self) -> Snapshot {
-        Snapshot::take(&self.s3, &self.watched_buckets(), &self.environment().mapping_prefixes).await
+        let (buckets, mappings) = (self.watched_buckets(), &self.environment().mapping_prefixes);
+        match self.local.s3_store() {
+            Some(store) => Snapshot::of_store(store, &buckets, mappings),
+            None => Snapshot::take(&self.s3, &buckets, mappings).await,
+        }
     }
 
     fn watched_buckets(&self) -> Vec<String> {

@@ -8,11 +8,12 @@ use aws_sdk_s3::types::EncodingType;
 use domain::keys::EncodedKey;
 use domain::tally::hex;
 use futures::{StreamExt as _, stream};
+use local_s3::Store;
 
 use crate::fault::said;
 
 /// Bodies of mappings are read up to this many bytes: an account id with white space around it.
-const BODY_MAX: i64 = 128;
+const BODY_MAX: usize = 128;
 const READS_IN_FLIGHT: usize = 16;
 
 /// Where something is: a version, a delete marker or an unfinished upload.
@@ -74,6 +75,21 @@ impl Snapshot {
         Self(all)
     }
 
+    /// The same, straight from the store in memory.
+    pub fn of_store(store: &Store, buckets: &[String], mapping_prefixes: &[String]) -> Self {
+        let mut all = BTreeMap::new();
+        for bucket in buckets {
+            let versions = store.versions(bucket, "").expect("the bucket is there");
+            all.extend(versions.into_iter().map(|listed| stored(bucket, listed, mapping_prefixes)));
+            let uploads = store.uploads(bucket, "").expect("the bucket is there");
+            all.extend(uploads.into_iter().map(|(key, id)| {
+                let place = Place { bucket: bucket.clone(), key, upload: true, id };
+                (place, Seen::default())
+            }));
+        }
+        Self(all)
+    }
+
     /// What is different in `later`, in order of bucket and key.
     pub fn changes_to(&self, later: &Self) -> Vec<Change> {
         let gone_or_changed = self.0.iter().filter_map(|(place, seen)| match later.0.get(place) {
@@ -121,6 +137,23 @@ impl fmt::Display for Change {
 }
 
 /// A listing that ends early would hide what it does not show, so every doubt is a panic.
+fn stored(bucket: &str, listed: local_s3::Listed, mapping_prefixes: &[String]) -> (Place, Seen) {
+    let local_s3::Listed { key, version_id, is_latest, version } = listed;
+    let is_mapping = mapping_prefixes.iter().any(|prefix| key.starts_with(prefix));
+    let seen = Seen { latest: is_latest, modified: version.modified().as_second(), ..Seen::default() };
+    let seen = match version.data() {
+        None => Seen { marker: true, ..seen },
+        Some(data) => Seen {
+            etag: data.etag.to_string().trim_matches('"').to_owned(),
+            size: data.body.len().try_into().unwrap_or(i64::MAX),
+            class: data.storage_class.as_str().to_owned(),
+            body: (is_mapping && data.body.len() <= BODY_MAX).then(|| String::from_utf8_lossy(&data.body).into_owned()),
+            ..seen
+        },
+    };
+    (Place { bucket: bucket.to_owned(), key, upload: false, id: version_id }, seen)
+}
+
 async fn versions(s3: &Client, bucket: &str, all: &mut BTreeMap<Place, Seen>) {
     let (mut key, mut id) = (None, None);
     loop {
@@ -182,7 +215,7 @@ fn decoded(key: Option<&str>) -> String {
 
 async fn read_mappings(s3: &Client, prefixes: &[String], all: &mut BTreeMap<Place, Seen>) {
     let is_small = |(place, seen): &(&Place, &mut Seen)| {
-        let is_object = !place.upload && !seen.marker && seen.size <= BODY_MAX;
+        let is_object = !place.upload && !seen.marker && usize::try_from(seen.size).is_ok_and(|size| size <= BODY_MAX);
         is_object && prefixes.iter().any(|prefix| place.key.starts_with(prefix))
     };
     let small = all.iter_mut().filter(is_small);

@@ -14,9 +14,11 @@ use domain::environment::Environment;
 use domain::mapping::BucketKind;
 use local_aws::{Backend, Input, LocalAws, Rule, Schedule, When};
 use local_batch::Pace;
+use local_lambda::{Code, Function, HostedRequest};
 use serde_json::json;
+use tokio::sync::mpsc::UnboundedSender;
 
-use crate::deploy::{Bootstraps, DELETION_TIMEOUT, UNRESERVED, functions};
+use crate::deploy::{Bootstraps, DELETION_TIMEOUT, UNRESERVED, functions, processes};
 use crate::environment;
 use crate::fault::said;
 
@@ -104,27 +106,35 @@ pub enum StartError {
 
 /// The local AWS with the functions and rules of these options.
 pub(crate) async fn local_aws(options: &Options) -> Result<LocalAws, StartError> {
-    let started = LocalAws::start(local_aws::Options {
-        port: options.port,
-        s3: options.s3.clone(),
-        page_size: options.page_size,
-        pace: options.pace.clone(),
-        job_credentials: options.job_credentials.clone(),
-        functions: functions(options)?,
-        rules: rules(options),
-        ..local_aws::Options::default()
-    });
+    let rules = if options.bootstraps.is_some() { rules(options) } else { Vec::new() };
+    let started = LocalAws::start(local_options(options, processes(options)?, rules));
     started.await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => StartError::PortTaken(options.port),
         _ => StartError::Io(error),
     })
 }
 
-fn rules(options: &Options) -> Vec<Rule> {
-    let Options { environment, reconcile, daily, job_events, bootstraps, .. } = options;
-    if bootstraps.is_none() {
-        return Vec::new();
+/// The same without a port, for code in this program, which is handed the functions' requests.
+pub(crate) fn in_process(options: &Options, host: UnboundedSender<HostedRequest>) -> Result<LocalAws, StartError> {
+    let functions = functions(options, Code::Hosted(host.clone()), Code::Hosted(host));
+    LocalAws::in_process(local_options(options, functions, rules(options))).map_err(StartError::Io)
+}
+
+fn local_options(options: &Options, functions: Vec<Function>, rules: Vec<Rule>) -> local_aws::Options {
+    local_aws::Options {
+        port: options.port,
+        s3: options.s3.clone(),
+        page_size: options.page_size,
+        pace: options.pace.clone(),
+        job_credentials: options.job_credentials.clone(),
+        functions,
+        rules,
+        ..local_aws::Options::default()
     }
+}
+
+fn rules(options: &Options) -> Vec<Rule> {
+    let Options { environment, reconcile, daily, job_events, .. } = options;
     let rule = |name: &str, input, when| Rule {
         name: format!("photolala-{name}-{}", environment.name),
         target: environment.functions.deletion.clone(),

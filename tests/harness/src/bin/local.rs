@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use domain::mapping::BucketKind;
 use harness::{Bootstraps, Options, Photolala, environment};
-use local_aws::{Backend, Schedule};
+use local_aws::{Backend, Faults, Schedule};
 use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -34,6 +34,11 @@ struct Arguments {
     /// How the photo buckets keep versions: unversioned, versioned or suspended.
     #[arg(long, default_value = "unversioned", value_parser = kind)]
     versioning: BucketKind,
+    /// Faults for calls of the functions and of jobs: errors, throttles, cut connections, late effects, half answers,
+    /// killed processes. The same seed draws the same faults; RATE is their share of the calls (0.05). What was
+    /// injected is printed at the end.
+    #[arg(long, value_name = "SEED[:RATE]", value_parser = Faults::parse)]
+    faults: Option<Faults>,
 }
 
 #[tokio::main]
@@ -50,10 +55,17 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     // Before the ready line, so that a signal sent right after it is not lost.
     let mut signals = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let faults = arguments.faults.clone();
     let photolala = Photolala::start(options(arguments)?).await?;
+    if let Some(faults) = &faults {
+        photolala.local().inject(faults);
+    }
     println!("{}", ready(&photolala));
     std::io::stdout().flush()?;
     ended(&mut signals).await;
+    if let Some(faults) = &faults {
+        eprintln!("local: injected {faults}");
+    }
     photolala.shutdown().await;
     Ok(())
 }

@@ -49,7 +49,7 @@ impl Scope {
     }
 
     /// Whether a deletion of these accounts may make this change.
-    pub(super) fn allows(&self, change: &Change, before: &Snapshot) -> bool {
+    pub fn allows(&self, change: &Change, before: &Snapshot) -> bool {
         let (place, then) = match change {
             Change::Gone(place, then) | Change::Changed(place, then, _) => (place, Some(then)),
             Change::New(place, _) => (place, None),

@@ -5,6 +5,7 @@ use http::{Request, Response};
 
 use crate::{
     Job, Options, api,
+    job::JobFailure,
     store::{Shared, State},
 };
 
@@ -46,6 +47,16 @@ impl Batch {
     /// Waits until the job is `Complete`, `Cancelled` or `Failed`; `None` if there is no such job.
     pub async fn finished(&self, id: &str) -> Option<Job> {
         self.wait(id, |job| job.status.is_terminal()).await
+    }
+
+    /// Puts a live job on its way to `Cancelled`, as UpdateJobStatus does; false if it has ended or is unknown.
+    pub fn cancel(&self, id: &str) -> bool {
+        self.shared.request_status(id, false, None).is_ok()
+    }
+
+    /// Puts a live job on its way to `Failed`, as a fault inside S3 Batch Operations would.
+    pub fn fail(&self, id: &str) {
+        self.shared.fail(id, JobFailure::new("InternalError", "An injected fault: the job could not go on"));
     }
 
     /// Keeps jobs from leaving `New` and `Ready` until [`Batch::release`].

@@ -42,6 +42,7 @@ impl Life {
         self.gate(Status::New, pace.before_preparing).await;
         self.advance(Status::New, Status::Preparing)?;
         let tasks = tokio::select! {
+            biased;
             () = self.shared.left(&self.id, Status::Preparing) => return Err(Stop::Moved),
             tasks = manifest::read(&self.shared.options.s3, &self.spec.manifest) => tasks.map_err(Stop::Failed)?,
         };
@@ -57,8 +58,9 @@ impl Life {
         let is_here = |state: &crate::store::State| state.job(&self.id).is_some_and(|job| job.status == status);
         self.shared.until(|state| !state.is_held() || !is_here(state)).await;
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
+            biased;
             () = self.shared.left(&self.id, status) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 

@@ -9,12 +9,12 @@ use aws_sdk_s3::{
 use jiff::Timestamp;
 use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::{
     dispatch::Final,
     job::{Report, ReportScope},
     manifest::Task,
+    store::new_uuid,
 };
 
 /// The columns as AWS's reports name them.
@@ -110,7 +110,7 @@ fn status(succeeded: bool) -> &'static str {
 
 /// Forty hexadecimal digits, as AWS's files have.
 fn file_name() -> String {
-    let random = [Uuid::new_v4(), Uuid::new_v4()].map(|uuid| uuid.simple().to_string()).concat();
+    let random = [new_uuid(), new_uuid()].map(|uuid| uuid.simple().to_string()).concat();
     random[..40].into()
 }
 

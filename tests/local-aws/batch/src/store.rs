@@ -77,6 +77,11 @@ impl State {
     }
 }
 
+/// Ids need not be unguessable here, and a seeded simulation has the same ones again.
+pub(crate) fn new_uuid() -> Uuid {
+    uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid()
+}
+
 impl Shared {
     pub(crate) fn new(options: Options) -> Self {
         Self { options, state: Mutex::default(), changed: watch::Sender::new(()) }
@@ -127,7 +132,7 @@ impl Shared {
     }
 
     fn new_job(&self, request: &CreateJob, sequence: u64) -> Job {
-        let id = Uuid::new_v4().to_string();
+        let id = new_uuid().to_string();
         Job {
             arn: format!("arn:aws:s3:{}:{}:job/{id}", self.options.region, self.options.account),
             id,

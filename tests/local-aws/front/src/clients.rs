@@ -2,6 +2,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Region, SharedCredentialsProvider, StalledStreamProtectionConfig};
 use aws_sdk_s3control::config::endpoint::{Endpoint, EndpointFuture, Params, ResolveEndpoint};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::endpoint::EndpointAuthScheme;
 use aws_types::{SdkConfig, app_name::AppName};
 
@@ -16,13 +17,18 @@ pub struct Clients {
 impl Clients {
     /// For the endpoint `http://127.0.0.1:PORT`.
     pub fn new(endpoint: &str, region: &str) -> Self {
+        Self::over(aws_smithy_http_client::Builder::new().build_http(), endpoint, region)
+    }
+
+    /// Over any HTTP client.
+    pub(crate) fn over(http: SharedHttpClient, endpoint: &str, region: &str) -> Self {
         let credentials = Credentials::new("test", "test", None, None, "local-aws");
         let sdk = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.to_owned()))
             .endpoint_url(endpoint)
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .http_client(http)
             // A gate may hold an answer back for as long as it likes.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();

@@ -78,16 +78,23 @@ impl Cloud {
         info: &RequestInfo,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Cut> {
-        match gate.before(info, &request).await {
-            Verdict::Proceed => {}
+        let fault = match gate.before(info, &request).await {
+            Verdict::Proceed => None,
+            Verdict::ProceedThen(fault) => Some(fault),
             Verdict::Answer(response) => return Ok(response),
             Verdict::Drop => return Err(Cut),
-        }
+        };
         let response = self.serve(info, request).await;
+        if let Some(fault) = fault {
+            return match gate.after_fault(fault, info, response).await {
+                Verdict::Answer(answer) => Ok(answer),
+                _ => Err(Cut),
+            };
+        }
         match gate.after(info, &response).await {
-            Verdict::Proceed => Ok(response),
             Verdict::Answer(other) => Ok(other),
             Verdict::Drop => Err(Cut),
+            Verdict::Proceed | Verdict::ProceedThen(_) => Ok(response),
         }
     }
 

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use crate::RequestInfo;
+use crate::{Fault, RequestInfo};
 
 /// The one place that every request passes, before it is served and after.
 /// It may wait, and so delay the request or its answer.
@@ -17,6 +17,11 @@ pub trait Gate: Send + Sync {
     async fn after(&self, _info: &RequestInfo, _response: &Response<Bytes>) -> Verdict {
         Verdict::Proceed
     }
+
+    /// In place of [`Gate::after`], where [`Gate::before`] said so.
+    async fn after_fault(&self, _fault: Fault, _info: &RequestInfo, response: Response<Bytes>) -> Verdict {
+        Verdict::Answer(response)
+    }
 }
 
 /// What becomes of a request at the gate.
@@ -24,6 +29,8 @@ pub trait Gate: Send + Sync {
 pub enum Verdict {
     /// It goes on.
     Proceed,
+    /// It goes on, and its answer meets this.
+    ProceedThen(Fault),
     /// This answer is sent instead.
     Answer(Response<Bytes>),
     /// The connection is cut without an answer.

@@ -1,11 +1,12 @@
 use std::{
     io,
     net::Ipv4Addr,
-    sync::{Arc, PoisonError, RwLock, atomic::AtomicU64},
+    sync::{Arc, OnceLock, PoisonError, RwLock, Weak, atomic::AtomicU64},
     time::Duration,
 };
 
 use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bytes::Bytes;
 use http::{Request, Response};
 use jiff::SignedDuration;
@@ -15,7 +16,9 @@ use local_s3::{S3, Store};
 use serde_json::Value;
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 
-use crate::{Clients, Clock, Cut, Events, Gate, Recorder, Rule, Rules, cloud::Cloud, forward::Forwarder, server};
+use crate::{
+    Clients, Clock, Cut, Events, Faults, Gate, Recorder, Rule, Rules, cloud::Cloud, forward::Forwarder, server,
+};
 
 /// What a [`LocalAws`] is made of.
 #[derive(Clone, Debug)]
@@ -88,12 +91,29 @@ impl LocalAws {
         let endpoint = format!("http://{}", listener.local_addr()?);
         let clients = Clients::new(&endpoint, &options.region);
         let (cloud, job_events) = cloud(endpoint, &clients, options)?;
+        let mut made = Self::of(Arc::new(cloud), clients, job_events);
+        made.tasks.spawn(server::serve(listener, made.cloud.clone()));
+        made.tasks.spawn(made.cloud.rules.clone().run());
+        Ok(made)
+    }
+
+    /// The same without a port, for simulation: its [`Clients`] call it directly, so that nothing happens outside
+    /// tokio's clock, which may be paused. Functions must be [`local_lambda::Code::Hosted`], and rules fire on
+    /// demand only.
+    pub fn in_process(options: Options) -> io::Result<Self> {
+        let home = Arc::new(OnceLock::new());
+        let clients = Clients::over(in_process(home.clone()), IN_PROCESS, &options.region);
+        let (cloud, job_events) = cloud(IN_PROCESS.to_owned(), &clients, options)?;
         let cloud = Arc::new(cloud);
+        // Weak, since the cloud holds clients itself.
+        home.get_or_init(|| Arc::downgrade(&cloud));
+        Ok(Self::of(cloud, clients, job_events))
+    }
+
+    fn of(cloud: Arc<Cloud>, clients: Clients, job_events: JobEvents) -> Self {
         let mut tasks = JoinSet::new();
-        tasks.spawn(server::serve(listener, cloud.clone()));
-        tasks.spawn(cloud.rules.clone().run());
         tasks.spawn(hand_on(job_events, cloud.events.clone(), cloud.rules.clone()));
-        Ok(Self { cloud, clients, tasks })
+        Self { cloud, clients, tasks }
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -162,6 +182,16 @@ impl LocalAws {
         *self.cloud.gate.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// Lets every further request meet these faults, with all their kinds: keys of DeleteObjects, and processes.
+    pub fn inject(&self, faults: &Faults) {
+        faults.among(self.lambda());
+        if let Some(store) = self.s3_store() {
+            let of_keys = faults.clone();
+            store.set_key_faults(Some(Box::new(move || of_keys.of_key())));
+        }
+        self.set_gate(faults.clone());
+    }
+
     /// Counts and records of the requests.
     pub fn recorder(&self) -> &Recorder {
         &self.cloud.recorder
@@ -193,6 +223,21 @@ impl Drop for LocalAws {
     fn drop(&mut self) {
         self.cloud.lambda.stop();
     }
+}
+
+/// An address for SDKs to build requests with; nothing is ever sent there.
+const IN_PROCESS: &str = "http://127.0.0.1";
+
+/// An HTTP client that hands requests to the cloud. Each is a task of its own: what was sent arrives, whether or not
+/// its sender still waits, or lives.
+fn in_process(home: Arc<OnceLock<Weak<Cloud>>>) -> SharedHttpClient {
+    local_s3::in_process_or_cut(move |request| {
+        let cloud = home.get().and_then(Weak::upgrade);
+        async move {
+            let cloud = cloud.ok_or(Cut)?;
+            tokio::spawn(async move { cloud.call(request).await }).await.unwrap_or(Err(Cut))
+        }
+    })
 }
 
 type JobEvents = mpsc::UnboundedReceiver<Value>;

@@ -183,6 +183,7 @@ impl Rules {
             let next = self.state().rules.iter().filter_map(|(_, due)| *due).min();
             let wait = next.map(|due| due.duration_since(self.shared.clock.now()).unsigned_abs());
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
                 Ok(()) = moved.changed() => {}
                 Ok(()) = changed.changed() => {}

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::{lambda::Shared, name::Target};
 
 /// Who a process is.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) id: String,
     pub(crate) function: String,

@@ -50,6 +50,10 @@ impl EventQueue {
         let _ = self.unsettled.subscribe().wait_for(|unsettled| *unsettled == 0).await;
     }
 
+    pub(crate) fn is_settled(&self) -> bool {
+        *self.unsettled.borrow() == 0
+    }
+
     pub(crate) fn dead_letters(&self) -> Vec<DeadLetter> {
         self.dead_letters.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,6 +1,6 @@
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -8,17 +8,17 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc::UnboundedSender};
 
-use crate::process::Process;
+use crate::{HostedRequest, instance::Instance};
 
 /// One function, as a person would create it.
 #[derive(Clone, Debug)]
 pub struct Function {
     /// The function's name, without version.
     pub name: String,
-    /// The executable, or a directory with an executable named `bootstrap`.
-    pub code: PathBuf,
+    /// What is run.
+    pub code: Code,
     /// The function's own environment variables; Lambda's reserved ones win over them.
     pub variables: BTreeMap<String, String>,
     /// The time one request may take, from its delivery to the process (3 s, as AWS's own default).
@@ -34,7 +34,7 @@ pub struct Function {
 
 impl Function {
     /// A function with AWS's defaults and one published version.
-    pub fn new(name: impl Into<String>, code: impl Into<PathBuf>) -> Self {
+    pub fn new(name: impl Into<String>, code: impl Into<Code>) -> Self {
         Self {
             name: name.into(),
             code: code.into(),
@@ -46,16 +46,24 @@ impl Function {
         }
     }
 
-    /// The file that is run.
-    pub(crate) fn executable(&self) -> PathBuf {
-        if self.code.is_dir() {
-            return self.code.join("bootstrap");
-        }
-        self.code.clone()
-    }
-
     pub(crate) fn has_version(&self, version: &str) -> bool {
         version == LATEST || self.versions.iter().any(|published| published == version)
+    }
+}
+
+/// What a function runs.
+#[derive(Clone, Debug)]
+pub enum Code {
+    /// An executable, or a directory with an executable named `bootstrap`, as a process of its own.
+    Bootstrap(PathBuf),
+    /// Code in this program, which is handed every request. Without a process and a socket everything happens on
+    /// tokio's clock, which may be paused: that is what deterministic simulation stands on.
+    Hosted(UnboundedSender<HostedRequest>),
+}
+
+impl<P: AsRef<Path>> From<P> for Code {
+    fn from(path: P) -> Self {
+        Self::Bootstrap(path.as_ref().to_owned())
     }
 }
 
@@ -66,9 +74,9 @@ pub(crate) const LATEST: &str = "$LATEST";
 pub(crate) struct Pool {
     pub(crate) function: Function,
     slots: Arc<Semaphore>,
-    idle: Mutex<Vec<Arc<Process>>>,
+    idle: Mutex<Vec<Arc<Instance>>>,
     /// Every process that was ever started, so that its figures can be read after its end.
-    all: Mutex<Vec<Arc<Process>>>,
+    all: Mutex<Vec<Arc<Instance>>>,
     numbers: Arc<AtomicU64>,
 }
 
@@ -96,14 +104,14 @@ impl Pool {
     }
 
     /// An idle process of that version that still lives.
-    pub(crate) fn take_idle(&self, version: &str) -> Option<Arc<Process>> {
+    pub(crate) fn take_idle(&self, version: &str) -> Option<Arc<Instance>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|process| process.is_alive());
         let position = idle.iter().rposition(|process| process.version() == version)?;
         Some(idle.remove(position))
     }
 
-    pub(crate) fn give_back(&self, process: Arc<Process>) {
+    pub(crate) fn give_back(&self, process: Arc<Instance>) {
         if process.is_alive() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(process);
         }
@@ -119,12 +127,12 @@ impl Pool {
         self.numbers.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    pub(crate) fn remember(&self, process: Arc<Process>) {
+    pub(crate) fn remember(&self, process: Arc<Instance>) {
         self.all.lock().unwrap_or_else(PoisonError::into_inner).push(process);
     }
 
     /// Every process ever started, oldest first.
-    pub(crate) fn processes(&self) -> Vec<Arc<Process>> {
+    pub(crate) fn processes(&self) -> Vec<Arc<Instance>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -5,11 +5,7 @@ use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
-use crate::{
-    lambda::Shared,
-    name::Target,
-    process::{Ended, Process},
-};
+use crate::{instance::Instance, lambda::Shared, name::Target, process::Ended};
 
 /// The answer to one request that Lambda took on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,20 +73,20 @@ async fn outcome(shared: &Shared, target: &Target, id: &str, payload: Bytes) -> 
             return finish(target, process, id, finished);
         }
     }
-    match Process::start(shared, target) {
+    match Instance::start(shared, target) {
         Ok(process) => {
             let finished = process.run(id, &target.arn, payload).await;
             finish(target, process, id, finished)
         }
         Err(error) => {
-            let path = target.pool.function.executable();
-            let message = format!("RequestId: {id} Error: cannot start {}: {error}", path.display());
+            let name = &target.pool.function.name;
+            let message = format!("RequestId: {id} Error: cannot start {name}: {error}");
             Outcome::error("Runtime.InvalidEntrypoint", &message)
         }
     }
 }
 
-fn finish(target: &Target, process: Arc<Process>, id: &str, finished: Result<Outcome, Ended>) -> Outcome {
+fn finish(target: &Target, process: Arc<Instance>, id: &str, finished: Result<Outcome, Ended>) -> Outcome {
     match finished {
         Ok(outcome) => {
             target.pool.give_back(process);

@@ -9,7 +9,7 @@ use http::{Request, Response};
 
 use crate::{
     DeadLetter, Error, Function, Invoked, LogLine, Metric, ProcessInfo, api, event_queue::EventQueue, function::Pool,
-    invoke, logs::Logs, name::Target, process::Process,
+    instance::Instance, invoke, logs::Logs, name::Target,
 };
 
 /// Where a [`Lambda`] stands.
@@ -101,6 +101,11 @@ impl Lambda {
         self.shared.events.settled().await;
     }
 
+    /// Whether no asynchronous request is queued, running or waiting for its next try.
+    pub fn is_settled(&self) -> bool {
+        self.shared.events.is_settled()
+    }
+
     /// Asynchronous requests that failed at every try, oldest first.
     pub fn dead_letters(&self) -> Vec<DeadLetter> {
         self.shared.events.dead_letters()
@@ -188,7 +193,7 @@ impl Lambda {
         self.shared.pool(function)
     }
 
-    fn process(&self, id: &str) -> Option<Arc<Process>> {
+    fn process(&self, id: &str) -> Option<Arc<Instance>> {
         let mut all = self.pools().into_iter().flat_map(|pool| pool.processes());
         all.find(|process| process.id() == id)
     }

@@ -5,6 +5,8 @@
 //! It keeps timeouts, concurrency limits, function errors, asynchronous retries and dead letters as AWS does,
 //! and keeps what the processes print: log lines, and metrics in `CloudWatch`'s Embedded Metric Format.
 //!
+//! For deterministic simulation a function's [`Code`] may also run in this program, in place of processes.
+//!
 //! What it does not do it says: every control operation but Invoke and `GetFunction`, client contexts, log tails
 //! and streamed responses are answered `NotImplemented` by name.
 //! It knows no layers, no VPC, no memory limit, and it does not freeze a process between two requests.
@@ -15,6 +17,8 @@ mod environment;
 mod error;
 mod event_queue;
 mod function;
+mod hosted;
+mod instance;
 mod invoke;
 mod lambda;
 mod log_pipe;
@@ -27,7 +31,8 @@ mod runtime_api;
 pub use embedded_metrics::Metric;
 pub use error::Error;
 pub use event_queue::DeadLetter;
-pub use function::Function;
+pub use function::{Code, Function};
+pub use hosted::{HostedRequest, Killed, Log};
 pub use invoke::{Invoked, Outcome};
 pub use lambda::{Lambda, Options};
 pub use logs::LogLine;

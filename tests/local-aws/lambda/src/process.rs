@@ -2,6 +2,7 @@ use std::{
     fs, io,
     net::{Ipv4Addr, SocketAddr},
     os::unix::process::ExitStatusExt,
+    path::Path,
     process::{ExitStatus, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
@@ -80,13 +81,13 @@ pub(crate) enum Ended {
 
 impl Process {
     /// Starts a process for that function and version.
-    pub(crate) fn start(shared: &Shared, target: &Target) -> io::Result<Arc<Self>> {
+    pub(crate) fn start(shared: &Shared, target: &Target, code: &Path) -> io::Result<Arc<Self>> {
         let identity = Identity::new(target);
         let listener = std::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
         listener.set_nonblocking(true)?;
         let (pipe, writer) = LogPipe::new(shared.logs.clone(), &identity)?;
         let started = Instant::now();
-        let child = spawn(shared, target, &identity, listener.local_addr()?, writer)?;
+        let child = spawn(shared, target, &identity, (code, listener.local_addr()?), writer)?;
         let (work, waiting) = mpsc::unbounded_channel();
         let function = &target.pool.function;
         let exchange = Arc::new(Exchange::new(waiting, pipe.clone(), function.timeout, started));
@@ -110,9 +111,7 @@ impl Process {
             peak_bytes: AtomicU64::new(0),
             killed: AtomicBool::new(false),
         };
-        let process = Arc::new(process);
-        target.pool.remember(process.clone());
-        Ok(process)
+        Ok(Arc::new(process))
     }
 
     /// Gives the process one request and waits for its answer, its death or its timeout.
@@ -255,10 +254,11 @@ fn spawn(
     shared: &Shared,
     target: &Target,
     identity: &Identity,
-    runtime_api: SocketAddr,
+    (code, runtime_api): (&Path, SocketAddr),
     output: io::PipeWriter,
 ) -> io::Result<Child> {
-    let executable = fs::canonicalize(target.pool.function.executable())?;
+    let executable = if code.is_dir() { code.join("bootstrap") } else { code.to_owned() };
+    let executable = fs::canonicalize(executable)?;
     let mut command = Command::new(&executable);
     command
         .env_clear()

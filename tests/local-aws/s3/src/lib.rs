@@ -27,10 +27,10 @@ use s3s::{Body, S3Result, s3_error};
 
 pub use address::Address;
 use address::Addressing;
-pub use sdk::{in_process, sdk_client, sdk_config};
+pub use sdk::{in_process, in_process_or_cut, sdk_client, sdk_config};
 pub use store::{
-    Data, DefaultRetention, ETag, Encryption, Headers, KEY_LENGTH_MAX, Listed, Mode, NewObject, Protection, Refusal,
-    Retention, StorageClass, Store, Tag, Version, Versioning,
+    Data, DefaultRetention, ETag, Encryption, Headers, KEY_LENGTH_MAX, KeyFaults, Listed, Mode, NewObject, Protection,
+    Refusal, Retention, StorageClass, Store, Tag, Version, Versioning,
 };
 use wire::{DeleteObjects, Wire, body, values};
 

@@ -1,5 +1,6 @@
 //! The AWS SDK wired to a service in memory: no socket, no thread, no real time.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -50,10 +51,27 @@ where
     F: Fn(Request<Bytes>) -> R + Send + Sync + 'static,
     R: Future<Output = Response<Bytes>> + Send + 'static,
 {
-    SharedHttpClient::new(InProcess(Arc::new(move |request| Box::pin(call(request)))))
+    in_process_or_cut(move |request| {
+        let answer = call(request);
+        async move { Ok::<_, Infallible>(answer.await) }
+    })
 }
 
-type Exchange = std::pin::Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
+/// The same for a service that may have no answer: its error is what a client sees of a connection that was cut.
+pub fn in_process_or_cut<F, R, E>(call: F) -> SharedHttpClient
+where
+    F: Fn(Request<Bytes>) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<Response<Bytes>, E>> + Send + 'static,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let call = move |request| -> Exchange {
+        let answer = call(request);
+        Box::pin(async move { answer.await.map_err(|error| ConnectorError::io(error.into())) })
+    };
+    SharedHttpClient::new(InProcess(Arc::new(call)))
+}
+
+type Exchange = std::pin::Pin<Box<dyn Future<Output = Result<Response<Bytes>, ConnectorError>> + Send>>;
 
 #[derive(Clone)]
 struct InProcess(Arc<dyn Fn(Request<Bytes>) -> Exchange + Send + Sync>);
@@ -75,7 +93,7 @@ impl HttpConnector for InProcess {
         let service = self.clone();
         HttpConnectorFuture::new(async move {
             let request = received(request).await?;
-            let response = (service.0)(request).await;
+            let response = (service.0)(request).await?;
             HttpResponse::try_from(response.map(SdkBody::from)).map_err(|error| broken(error.into()))
         })
     }

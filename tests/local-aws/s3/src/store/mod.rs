@@ -29,10 +29,14 @@ pub use walk::Filter;
 /// All buckets. Every call is one atomic step.
 pub struct Store {
     state: Mutex<State>,
+    key_faults: Mutex<Option<KeyFaults>>,
     now: Now,
     region: String,
     owner: String,
 }
+
+/// Asked once for each key of DeleteObjects: the code of the error that it meets in place of being deleted.
+pub type KeyFaults = Box<dyn Fn() -> Option<&'static str> + Send>;
 
 struct State {
     buckets: BTreeMap<String, Bucket>,
@@ -55,12 +59,21 @@ pub struct Listed {
 impl Store {
     pub(crate) fn new(now: Now, region: String, owner: String) -> Self {
         let state = Mutex::new(State { buckets: BTreeMap::new(), sequence: 0 });
-        Self { state, now, region, owner }
+        Self { state, key_faults: Mutex::default(), now, region, owner }
     }
 
     /// Makes a bucket of our owner in our region.
     pub fn create_bucket(&self, name: &str, versioning: Versioning) -> Result<(), Refusal> {
         self.add_bucket(name, None, versioning, false)
+    }
+
+    /// Makes single keys of DeleteObjects meet errors.
+    pub fn set_key_faults(&self, faults: Option<KeyFaults>) {
+        *self.key_faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+    }
+
+    pub(crate) fn key_fault(&self) -> Option<&'static str> {
+        self.key_faults.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|faults| faults())
     }
 
     /// Sets a bucket's versioning state, even one that S3 would not let it go back to.

@@ -63,6 +63,10 @@ fn delete(wire: &Wire, bucket: &str, asked: &Asked, bypass: bool) -> S3Result<De
     let (mut deleted, mut errors) = (Vec::new(), Vec::new());
     wire.store.write_many(bucket, |bucket, stamp| {
         for object in &asked.objects {
+            if let Some(code) = wire.store.key_fault() {
+                errors.push(fault(object, code));
+                continue;
+            }
             match delete_one(bucket, object, bypass, stamp()) {
                 Ok(_) if asked.quiet => {}
                 Ok(done) => deleted.push(done),
@@ -109,6 +113,11 @@ fn error(object: &Identifier, refusal: &Refusal) -> Error {
         message: Some(refusal.to_string()),
         version_id: object.version_id.clone(),
     }
+}
+
+fn fault(object: &Identifier, code: &str) -> Error {
+    let message = Some("An injected fault: this key was left alone.".to_owned());
+    Error { code: Some(code.to_owned()), key: object.key.clone(), message, version_id: object.version_id.clone() }
 }
 
 fn written(output: &DeleteObjectsOutput) -> S3Result<Vec<u8>> {

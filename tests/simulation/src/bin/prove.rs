@@ -1,0 +1,110 @@
+//! `bin/prove`: simulations by the thousand.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use simulation::explore::{Findings, explore, try_schedule};
+use simulation::schedule::Schedule;
+use simulation::shrink::shrunk;
+use simulation::small::{Way, try_all};
+
+/// Runs seeded simulations of the whole service, judged by a reference model.
+///
+/// A seed decides everything: accounts, what is asked for, faults, and every id. A broken promise is printed with the
+/// line that replays it, and with the smallest schedule that breaks one too.
+#[derive(Parser)]
+#[command(name = "prove", verbatim_doc_comment)]
+struct Arguments {
+    /// How many schedules.
+    #[arg(long, default_value_t = 20_000)]
+    seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// Replays one seed and prints its schedule and what came of it.
+    #[arg(long, conflicts_with_all = ["seeds", "from"])]
+    seed: Option<u64>,
+    /// Threads; all processors if not given.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Stops after so many broken promises.
+    #[arg(long, default_value_t = 5)]
+    broken: usize,
+    /// Tries the small world instead: every death, every cancellation, and every pair of them.
+    #[arg(long)]
+    small_world: bool,
+    /// With --small-world: pairs also where a job erases, which takes hours.
+    #[arg(long, requires = "small_world")]
+    all_pairs: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // Broken promises are panics of the judge; they are printed once, in their place.
+    std::panic::set_hook(Box::new(|_| {}));
+    let holds = match arguments.seed {
+        Some(seed) => replay(seed),
+        None if arguments.small_world => small_world(&arguments),
+        None => many(&arguments),
+    };
+    if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn replay(seed: u64) -> bool {
+    let schedule = Schedule::of(seed);
+    println!("{schedule:#?}");
+    match try_schedule(&schedule) {
+        Ok(report) => println!("every promise holds\n{report:#?}"),
+        Err(text) => {
+            println!("BROKEN: {text}\nthe smallest that breaks one too: {:#?}", shrunk(&schedule));
+            return false;
+        }
+    }
+    true
+}
+
+fn many(arguments: &Arguments) -> bool {
+    let seeds = arguments.from..arguments.from + arguments.seeds;
+    let tell = |done: u64| {
+        if done.is_multiple_of(1_000) {
+            eprintln!("prove: {done} of {}", arguments.seeds);
+        }
+    };
+    let findings = explore(seeds, threads(arguments), arguments.broken, tell);
+    print(&findings);
+    findings.broken.is_empty()
+}
+
+fn print(findings: &Findings) {
+    for (seed, text) in &findings.broken {
+        println!("BROKEN: {text}\nreplay with: bin/prove --seed {seed}");
+    }
+    for (what, times) in &findings.sum.seen {
+        println!("{times:>9}  {what}");
+    }
+    for (fault, times) in &findings.sum.faults {
+        println!("{times:>9}  fault {fault:?}");
+    }
+    let (schedules, broken, rate) = (findings.schedules, findings.broken.len(), findings.rate());
+    println!("{schedules} schedules, {} calls, {rate:.1} schedules/s, {broken} broken promises", findings.sum.calls);
+}
+
+fn small_world(arguments: &Arguments) -> bool {
+    let pairs: &[Way] = if arguments.all_pairs { &Way::ALL } else { &[Way::Now, Way::Scheduled] };
+    let started = std::time::Instant::now();
+    let tried = try_all(threads(arguments), pairs);
+    for text in tried.broken.iter().take(arguments.broken) {
+        println!("BROKEN: {text}");
+    }
+    for (way, calls) in Way::ALL.iter().zip(&tried.calls) {
+        println!("{way:?}: {calls} calls");
+    }
+    let (worlds, broken) = (tried.worlds, tried.broken.len());
+    println!("the small world: {worlds} worlds, all tried in {:.0?}, {broken} broken promises", started.elapsed());
+    tried.broken.is_empty()
+}
+
+fn threads(arguments: &Arguments) -> usize {
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    arguments.threads.unwrap_or_else(processors)
+}

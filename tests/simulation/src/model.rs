@@ -1,0 +1,299 @@
+//! The reference model: what may be erased, and what must be in the end. It is much simpler than the service: an
+//! account with a few facts about what its person asked for, and rules about what changes between two moments.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::layout::record_key;
+use domain::receipt::{Receipt, ReceiptState, proof};
+use harness::person::status_key;
+use harness::promises::{Scope, sound_receipt, tell};
+use harness::{Account, Change, Place, Seen, Snapshot};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::stage::Stage;
+
+/// A request that was sent before a deletion was over may have its effect so much later.
+const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(60);
+
+/// What must have become of an account when everything is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It is as it was.
+    Stays,
+    /// Nothing of it is left.
+    Erased,
+    /// Nobody knows what was accepted: it stays whole, or it is erased whole.
+    Either,
+}
+
+/// What is known of an account.
+#[derive(Debug)]
+struct Known {
+    account: Account,
+    end: End,
+    /// From when on it may be erased, if it ever asked.
+    may_go_from: Option<Timestamp>,
+    /// Whether status and entries may change, since the person asked for something.
+    papers_move: bool,
+    /// Whether something of it was erased since it last was whole.
+    is_touched: bool,
+    /// When its last deletion was over, record and all.
+    over: Option<Timestamp>,
+    /// Deletions whose receipts say complete.
+    completed: BTreeSet<String>,
+    /// Whether one of them is what was asked for last.
+    is_complete: bool,
+}
+
+/// The model.
+pub struct Model {
+    known: Vec<Known>,
+    last: Snapshot,
+    first: Snapshot,
+    /// Sign-ins that lead to another account since the person registered anew, and must go on doing so.
+    links: BTreeMap<String, String>,
+}
+
+/// What happened between two judgements besides the service's work.
+#[derive(Debug, Default)]
+pub struct Meanwhile {
+    /// When it began.
+    pub began: Timestamp,
+    /// Keys that others than the service wrote.
+    pub written: BTreeSet<String>,
+}
+
+impl Model {
+    /// Nobody has asked for anything yet.
+    pub async fn new(stage: &Stage) -> Self {
+        let first = stage.photolala.snapshot().await;
+        let known = stage.accounts.iter().map(|account| Known {
+            account: account.clone(),
+            end: End::Stays,
+            may_go_from: None,
+            papers_move: false,
+            is_touched: false,
+            over: None,
+            completed: BTreeSet::new(),
+            is_complete: false,
+        });
+        Self { known: known.collect(), last: first.clone(), first, links: BTreeMap::new() }
+    }
+
+    /// Somebody asks that the account go, not before a moment.
+    pub fn asks(&mut self, stage: &Stage, who: usize, from: Timestamp) {
+        let known = &mut self.known[who];
+        // A deletion that is settling is the answer to whoever asks again.
+        let under_way = stage.own(record_key(&known.account.id()).as_str());
+        let under_way = under_way.and_then(|record| record["deletionId"].as_str().map(str::to_owned));
+        known.is_complete = under_way.is_some_and(|deletion| known.completed.contains(&deletion));
+        known.may_go_from = Some(known.may_go_from.map_or(from, |before| before.min(from)));
+        known.papers_move = true;
+        if known.end == End::Stays {
+            known.end = End::Either;
+        }
+    }
+
+    /// That was accepted.
+    pub fn accepted(&mut self, who: usize) {
+        self.known[who].end = End::Erased;
+    }
+
+    /// It was too late for it to stay, so it goes.
+    pub fn accepted_unless_over(&mut self, who: usize) {
+        if self.known[who].may_go_from.is_some() {
+            self.accepted(who);
+        }
+    }
+
+    /// Somebody asks that it stay.
+    pub fn asks_to_stay(&mut self, who: usize) {
+        let known = &mut self.known[who];
+        known.papers_move = true;
+    }
+
+    /// P5: that was accepted, so nothing was erased, and nothing will be.
+    pub fn stays(&mut self, who: usize) {
+        let known = &mut self.known[who];
+        assert!(!known.is_touched, "P5: account {who} was told that it stays, and was erased in part");
+        (known.end, known.may_go_from) = (End::Stays, None);
+    }
+
+    /// Nobody can say what was accepted.
+    pub fn is_open(&mut self, who: usize) {
+        let known = &mut self.known[who];
+        if known.may_go_from.is_some() {
+            known.end = End::Either;
+        }
+    }
+
+    /// The sign-in leads elsewhere from now on.
+    pub fn leads_elsewhere(&mut self, key: String, body: String) {
+        self.links.insert(key, body);
+    }
+
+    /// What must become of the account, as far as is known.
+    pub fn end(&self, who: usize) -> End {
+        self.known[who].end
+    }
+
+    /// Judges everything that happened since the last time.
+    pub async fn judge(&mut self, stage: &Stage, meanwhile: &Meanwhile) {
+        let now = stage.photolala.snapshot().await;
+        self.nothing_else_changed(stage, &now, meanwhile);
+        self.note_erasures(stage, &now, meanwhile);
+        self.links_lead_where_they_should(&now);
+        self.receipts_are_true(stage, &now, meanwhile);
+        self.nothing_is_forgotten(stage);
+        let panics = stage.panics.borrow();
+        assert!(panics.is_empty(), "a function panicked: {panics:?}");
+        self.last = now;
+    }
+
+    /// P1, P5, P6: what changed belongs to an account that asked, and whose time has come.
+    fn nothing_else_changed(&self, stage: &Stage, now: &Snapshot, meanwhile: &Meanwhile) {
+        let may_go: Vec<&Account> = self.known.iter().filter(|k| k.may_go(stage.now())).map(|k| &k.account).collect();
+        let scope = Scope::of(stage.photolala.environment(), &may_go);
+        let is_wrong = |change: &Change| {
+            let key = &change.place().key;
+            let is_paper = || self.known.iter().any(|known| known.papers_move && known.is_paper(stage, key));
+            !meanwhile.written.contains(key) && !scope.allows(change, &self.last) && !is_paper()
+        };
+        let wrong: Vec<Change> = self.last.changes_to(now).into_iter().filter(is_wrong).collect();
+        tell("P1, P5 or P6: changed although nobody asked for it, or too early", &wrong);
+    }
+
+    fn note_erasures(&mut self, stage: &Stage, now: &Snapshot, meanwhile: &Meanwhile) {
+        let gone: Vec<Change> = self.last.changes_to(now);
+        for known in &mut self.known {
+            let scope = Scope::of(stage.photolala.environment(), &[&known.account]);
+            known.is_touched |= gone.iter().any(|change| {
+                let Change::Gone(place, seen) = change else { return false };
+                let is_ours = scope.owns(place, seen) && !known.is_paper(stage, &place.key);
+                is_ours && !meanwhile.written.contains(&place.key)
+            });
+        }
+    }
+
+    /// P1, P9: a new registration is never harmed.
+    fn links_lead_where_they_should(&self, now: &Snapshot) {
+        for (key, body) in &self.links {
+            let current = now.0.iter().find(|(place, seen)| place.key == *key && seen.latest && !seen.marker);
+            let leads_to = current.and_then(|(_, seen)| seen.body.as_deref());
+            assert_eq!(leads_to, Some(body.as_str()), "P1, P9: a new registration lost its sign-in");
+        }
+    }
+
+    /// P3: a receipt that says complete is of an account of which nothing was left then.
+    fn receipts_are_true(&mut self, stage: &Stage, now: &Snapshot, meanwhile: &Meanwhile) {
+        for receipt in receipts(stage) {
+            let is_of = |known: &&mut Known| receipt.proof == proof(&receipt.deletion_id, &known.account.id());
+            let Some(known) = self.known.iter_mut().find(is_of) else {
+                panic!("P3: a receipt is of nobody: {receipt:?}")
+            };
+            let is_new =
+                receipt.state == ReceiptState::Complete && known.completed.insert(receipt.deletion_id.to_string());
+            if is_new {
+                known.is_complete = true;
+                sound_receipt(&receipt, &known.account);
+                known.nothing_left("P2, P3: complete, and still there", stage, now, meanwhile);
+            }
+        }
+        for known in &mut self.known {
+            known.see_whether_it_is_over(stage, now, meanwhile);
+        }
+    }
+
+    /// P4: what was accepted is written down until it is done.
+    fn nothing_is_forgotten(&self, stage: &Stage) {
+        for (who, known) in self.known.iter().enumerate().filter(|(_, known)| known.end == End::Erased) {
+            let id = known.account.upper();
+            let is_kept = !stage.entries(&known.account).is_empty()
+                || ["records/", "requests/"].iter().any(|prefix| stage.own(&format!("{prefix}{id}.json")).is_some());
+            assert!(is_kept, "P4: account {who} is to be erased, and nothing is left that says so");
+        }
+    }
+
+    /// P2, P4, P7, P9: what must be true when everything is over.
+    pub async fn judge_the_end(&self, stage: &Stage) {
+        let now = stage.photolala.snapshot().await;
+        for (who, known) in self.known.iter().enumerate() {
+            let is_held = stage.own(record_key(&known.account.id()).as_str()).is_some_and(|r| is_held(&r));
+            assert!(known.end != End::Erased || is_held, "P7: account {who} was to be erased, and has not been");
+            assert!(
+                !known.is_touched || is_held,
+                "P7: account {who} was begun with, and is not done: {}",
+                known.left(stage, &now)
+            );
+        }
+        for prefix in ["pages/", "outcomes/", "manifests/"] {
+            let is_over = stage.own_keys("records/").is_empty();
+            let kept = stage.own_keys(prefix);
+            assert!(!is_over || kept.is_empty(), "left behind: {kept:?}");
+        }
+    }
+
+    /// What there was in the beginning.
+    pub fn first(&self) -> &Snapshot {
+        &self.first
+    }
+}
+
+impl Known {
+    fn may_go(&self, now: Timestamp) -> bool {
+        self.may_go_from.is_some_and(|from| from <= now)
+            || self.over.is_some_and(|over| now.duration_since(over) <= ON_ITS_WAY)
+    }
+
+    /// Whether the key is the account's status, or an entry of it.
+    fn is_paper(&self, stage: &Stage, key: &str) -> bool {
+        let is_entry = |id: &str| {
+            key.starts_with(&stage.photolala.environment().schedule_prefix) && key.ends_with(&format!("/{id}.json"))
+        };
+        [self.account.upper(), self.account.lower()].iter().any(|id| key == status_key(id) || is_entry(id))
+    }
+
+    /// Nothing is left but what was written since `meanwhile` began.
+    fn nothing_left(&self, what: &str, stage: &Stage, now: &Snapshot, meanwhile: &Meanwhile) {
+        let scope = Scope::of(stage.photolala.environment(), &[&self.account]);
+        let is_old = |place: &Place, seen: &Seen| {
+            seen.modified < meanwhile.began.as_second() && !meanwhile.written.contains(&place.key)
+        };
+        let left = now.0.iter().filter(|(place, seen)| scope.owns(place, seen) && is_old(place, seen));
+        tell(what, &left.map(|(place, _)| place).collect::<Vec<_>>());
+    }
+
+    /// Once the receipt is complete and the record is gone, the account asks for nothing any more; what is written
+    /// under it from then on stays.
+    fn see_whether_it_is_over(&mut self, stage: &Stage, now: &Snapshot, meanwhile: &Meanwhile) {
+        let has_record = stage.own(record_key(&self.account.id()).as_str()).is_some();
+        let is_done = self.is_complete && !has_record && self.may_go_from.is_some();
+        if !is_done || !self.is_settled(stage) {
+            return;
+        }
+        self.nothing_left("P2, P9: over, and still there", stage, now, meanwhile);
+        self.over = Some(stage.now());
+        (self.end, self.may_go_from, self.is_touched) = (End::Stays, None, false);
+    }
+
+    /// Whether the last deletion is over, rather than a new one asked for since.
+    fn is_settled(&self, stage: &Stage) -> bool {
+        let waits = stage.own(&format!("requests/{}.json", self.account.upper())).is_some();
+        !waits && stage.entries(&self.account).is_empty()
+    }
+
+    fn left(&self, stage: &Stage, now: &Snapshot) -> String {
+        let scope = Scope::of(stage.photolala.environment(), &[&self.account]);
+        let left = now.0.iter().filter(|(place, seen)| scope.owns(place, seen));
+        left.map(|(place, _)| place.to_string()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn receipts(stage: &Stage) -> Vec<Receipt> {
+    let read = |key: &String| serde_json::from_value(stage.own(key)?).ok();
+    stage.own_keys("receipts/").iter().filter_map(read).collect()
+}
+
+fn is_held(record: &serde_json::Value) -> bool {
+    record["state"]["name"] == "held"
+}

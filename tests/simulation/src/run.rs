@@ -1,0 +1,294 @@
+//! One schedule, from its beginning to the end of everything that was asked for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use harness::person::{active, status_key};
+use harness::promises::silent_about_people;
+use harness::{Account, Answer, FunctionError};
+use jiff::SignedDuration;
+use local_aws::Fault;
+use serde_json::{Value, json};
+
+use crate::model::{End, Meanwhile, Model};
+use crate::schedule::{Does, Schedule, Step};
+use crate::small::Script;
+use crate::stage::Stage;
+
+/// Rounds of runs and reconciles, a day or so each, within which everything must be over once faults have stopped.
+const ROUNDS_MAX: usize = 14;
+
+/// What a schedule came to: enough to see that simulations are not all the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Calls of AWS that were served.
+    pub calls: u64,
+    /// Faults that were injected, by kind.
+    pub faults: BTreeMap<Fault, u64>,
+    /// What was done and how it was answered, and how the accounts ended.
+    pub seen: BTreeMap<String, u64>,
+}
+
+/// Runs a schedule. Panics with the promise that was broken.
+pub async fn run(schedule: &Schedule) -> Report {
+    let stage = Stage::set(schedule).await;
+    let mut performance =
+        Performance { model: Model::new(&stage).await, stage: &stage, seen: BTreeMap::new(), script: None };
+    let mut rest = schedule.steps.as_slice();
+    while let Some(group) = next_group(&mut rest) {
+        performance.group(group).await;
+    }
+    performance.to_the_end().await;
+    let accounts: Vec<&Account> = stage.accounts.iter().collect();
+    silent_about_people(&stage.photolala, performance.model.first(), &accounts).await;
+    let calls = stage.photolala.local().recorder().counts().into_values().sum();
+    Report { calls, faults: stage.faults.injected(), seen: performance.seen }
+}
+
+/// Runs a schedule while a script happens to it, in place of faults.
+pub async fn run_small(schedule: &Schedule, script: &Arc<Script>) {
+    let stage = Stage::set(schedule).await;
+    script.set(&stage);
+    let model = Model::new(&stage).await;
+    let mut performance = Performance { model, stage: &stage, seen: BTreeMap::new(), script: Some(script.clone()) };
+    for step in &schedule.steps {
+        performance.group(&[*step]).await;
+    }
+    performance.to_the_end().await;
+}
+
+/// Steps that begin together.
+fn next_group<'a>(rest: &mut &'a [Step]) -> Option<&'a [Step]> {
+    let last = rest.iter().position(|step| !step.with_next).unwrap_or(rest.len().checked_sub(1)?);
+    let (group, others) = rest.split_at(last + 1);
+    *rest = others;
+    Some(group)
+}
+
+struct Performance<'a> {
+    stage: &'a Stage,
+    model: Model,
+    seen: BTreeMap<String, u64>,
+    /// By which the first account may be cancelled in the middle of things.
+    script: Option<Arc<Script>>,
+}
+
+/// How somebody who asked was answered.
+type Answered = Option<Result<Answer, FunctionError>>;
+
+impl Performance<'_> {
+    async fn group(&mut self, group: &[Step]) {
+        let mut meanwhile = Meanwhile { began: self.stage.now(), ..Meanwhile::default() };
+        for step in group {
+            self.foretell(step.does, group, &mut meanwhile);
+        }
+        let stage = self.stage;
+        let answered = join_all(group.iter().map(|step| perform(stage, step.does))).await;
+        for (step, answered) in group.iter().zip(answered) {
+            self.conclude(step.does, answered, is_alone(step.does, group));
+        }
+        self.model.judge(stage, &meanwhile).await;
+        self.hear_of_cancellation();
+    }
+
+    /// What the person was told who cancelled while the function was at work. Who was told that it is too late is
+    /// erased in the end; but a deletion that nobody has accepted yet may never come to be.
+    fn hear_of_cancellation(&mut self) {
+        match self.script.as_ref().and_then(|script| script.take_answer()) {
+            None => {}
+            Some(200) => self.model.stays(0),
+            Some(409) => self.model.accepted_unless_over(0),
+            Some(_) => self.model.is_open(0),
+        }
+    }
+
+    /// What the model must know before a step begins; writers of S3 write at once.
+    fn foretell(&mut self, does: Does, group: &[Step], meanwhile: &mut Meanwhile) {
+        let (stage, now) = (self.stage, self.stage.now());
+        let grace = i64::try_from(stage.photolala.environment().grace_seconds).expect("a grace period");
+        let after_grace = now + SignedDuration::from_secs(grace);
+        match does {
+            Does::DeleteNow(who) if stage.may_be_now() => self.model.asks(stage, who, now),
+            Does::Schedule(who) => self.model.asks(stage, who, after_grace),
+            Does::Cancel(who) => self.model.asks_to_stay(who),
+            Does::AppSchedules(who) => {
+                self.model.asks(stage, who, after_grace);
+                meanwhile.written.extend(stage.app_schedules(&stage.accounts[who], grace));
+                let is_sure = is_alone(does, group) && !stage.has_record(who);
+                if is_sure {
+                    self.model.accepted(who);
+                }
+            }
+            Does::AppCancels(who) => {
+                let is_sure = group.len() == 1 && !stage.has_record(who) && stage.is_idle();
+                meanwhile.written.extend(stage.app_cancels(&stage.accounts[who]));
+                if is_sure && !stage.has_request(who) { self.model.stays(who) } else { self.model.is_open(who) }
+            }
+            Does::Upload(who) => {
+                let id = stage.accounts[who].upper();
+                let key = format!("photos/{id}/{}.dat", now.as_second());
+                stage.put(&key, "a late photo");
+                meanwhile.written.insert(key);
+            }
+            Does::OldPhone(who) => {
+                meanwhile.written.extend(stage.old_phone(&stage.accounts[who]));
+                self.model.is_open(who);
+            }
+            Does::Register(who) => {
+                let (key, body) = stage.register(&stage.accounts[who]);
+                meanwhile.written.insert(key.clone());
+                self.model.leads_elsewhere(key, body);
+            }
+            _ => {}
+        }
+    }
+
+    /// What the model learns from the answer. If something else was done to the account at the same time, nobody can
+    /// say which came first.
+    fn conclude(&mut self, does: Does, answered: Answered, is_alone: bool) {
+        let status = match &answered {
+            Some(Ok(answer)) => answer.status_code,
+            Some(Err(_)) => 0,
+            None => return self.count(does, "done"),
+        };
+        self.count(does, &status.to_string());
+        match (does, status) {
+            (Does::DeleteNow(who) | Does::Schedule(who), 200 | 202) if is_alone => self.model.accepted(who),
+            (Does::Cancel(who), 200) if is_alone => self.model.stays(who),
+            (Does::Cancel(_), 409) if is_alone => {}
+            (Does::Cancel(who), _) => self.model.is_open(who),
+            (Does::DeleteNow(who) | Does::Schedule(who), _) if !is_alone => self.model.is_open(who),
+            _ => {}
+        }
+    }
+
+    /// Without faults, run after run, until nothing is left to do.
+    async fn to_the_end(&mut self) {
+        let stage = self.stage;
+        stage.faults.set_rate(0.0);
+        for round in 0..ROUNDS_MAX {
+            self.quietly(Does::Wait(120)).await;
+            self.quietly(Does::Jump(if round < 2 { 300 } else { 90_000 })).await;
+            for does in [Does::Daily, Does::Reconcile, Does::Jump(6), Does::Reconcile] {
+                self.quietly(does).await;
+            }
+            if self.is_over() {
+                break;
+            }
+        }
+        self.model.judge_the_end(stage).await;
+        for who in 0..stage.accounts.len() {
+            *self.seen.entry(format!("ended {:?}", self.model.end(who))).or_default() += 1;
+        }
+    }
+
+    async fn quietly(&mut self, does: Does) {
+        let meanwhile = Meanwhile { began: self.stage.now(), ..Meanwhile::default() };
+        perform(self.stage, does).await;
+        self.stage.photolala.quiet().await;
+        self.model.judge(self.stage, &meanwhile).await;
+        self.hear_of_cancellation();
+    }
+
+    fn is_over(&self) -> bool {
+        let waits = |who| self.model.end(who) == End::Erased;
+        self.stage.own_keys("records/").is_empty() && !(0..self.stage.accounts.len()).any(waits)
+    }
+
+    fn count(&mut self, does: Does, how: &str) {
+        let name = format!("{does:?}");
+        let name = name.split('(').next().unwrap_or_default();
+        *self.seen.entry(format!("{name} {how}")).or_default() += 1;
+    }
+}
+
+/// Whether nothing else is done to the account at the same time, nor to all of them.
+fn is_alone(does: Does, group: &[Step]) -> bool {
+    let concerns = |other: &Step| other.does.account().is_none() || other.does.account() == does.account();
+    group.iter().filter(|other| concerns(other)).count() == 1
+}
+
+async fn perform(stage: &Stage, does: Does) -> Answered {
+    let ask = async |who: usize, body: Value| Some(stage.ask(&stage.accounts[who], body).await);
+    match does {
+        Does::DeleteNow(who) => return ask(who, json!({"type": "immediate"})).await,
+        Does::Schedule(who) => return ask(who, json!({"type": "schedule"})).await,
+        Does::Cancel(who) => return ask(who, json!({"type": "cancel"})).await,
+        Does::Status(who) => return ask(who, json!({"type": "status"})).await,
+        Does::Run => return Some(stage.photolala.ask(json!({"type": "scheduled"})).await),
+        Does::DryRun => return Some(stage.photolala.ask(json!({"type": "scheduled", "dryRun": true})).await),
+        Does::Daily => stage.fire("daily"),
+        Does::Reconcile => stage.fire("reconcile"),
+        Does::Wait(seconds) => tokio::time::sleep(std::time::Duration::from_secs(seconds.into())).await,
+        Does::Jump(seconds) => stage.photolala.local().clock().advance(SignedDuration::from_secs(seconds.into())),
+        Does::CancelJob => stage.cancel_job(),
+        Does::FailJob => stage.fail_job(),
+        Does::LoseReports => stage.lose_reports(),
+        Does::RepeatEvents => stage.repeat_events(),
+        Does::RepeatTask => stage.repeat_some_task().await,
+        // Written before the step began.
+        Does::AppSchedules(_) | Does::AppCancels(_) | Does::Upload(_) | Does::OldPhone(_) | Does::Register(_) => {}
+    }
+    None
+}
+
+impl Stage {
+    fn fire(&self, rule: &str) {
+        let name = format!("photolala-{rule}-{}", self.photolala.environment().name);
+        self.photolala.local().rules().fire(&name).expect("there is such a rule");
+    }
+
+    fn live_job(&self) -> Option<String> {
+        let jobs = self.photolala.local().batch().jobs();
+        jobs.into_iter().find(|job| !job.status.is_terminal()).map(|job| job.id)
+    }
+
+    fn cancel_job(&self) {
+        if let Some(job) = self.live_job() {
+            self.photolala.local().batch().cancel(&job);
+        }
+    }
+
+    fn fail_job(&self) {
+        if let Some(job) = self.live_job() {
+            self.photolala.local().batch().fail(&job);
+        }
+    }
+
+    fn lose_reports(&self) {
+        let manifest = self.photolala.environment().manifest_bucket();
+        for key in self.own_keys("reports/") {
+            self.store().delete(&manifest, &key).expect("a report is deleted");
+        }
+    }
+
+    fn repeat_events(&self) {
+        let function = &self.photolala.environment().functions.deletion;
+        for event in self.photolala.local().events().of_jobs().iter().rev() {
+            // Whatever becomes of it: what it does is what counts.
+            let _ = self.photolala.local().lambda().send(function, event.to_string().into());
+        }
+    }
+
+    async fn repeat_some_task(&self) {
+        if let Some(page) = self.own_keys("pages/").first() {
+            self.repeat_task(page).await;
+        }
+    }
+
+    /// A phone that is still signed in is started: it finds no status and writes one, and its sign-in.
+    fn old_phone(&self, account: &Account) -> Vec<String> {
+        let status = status_key(&account.upper());
+        self.put(&status, active(self.now()).to_string());
+        vec![status]
+    }
+
+    /// The person registers anew with the same Apple id.
+    fn register(&self, account: &Account) -> (String, String) {
+        let key = format!("identities/apple:{}", account.apple_id());
+        let anew = Account::seeded(9_000 + u64::from(account.upper().as_bytes()[0])).upper();
+        self.put(&key, anew.clone());
+        (key, anew)
+    }
+}

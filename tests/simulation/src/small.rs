@@ -1,0 +1,236 @@
+//! The small world, whole: two accounts with four objects each, a deletion of the first, a death of the function after
+//! each single call, a cancellation at each point, and every pair of two of these.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::environment::ImmediateMode;
+use domain::mapping::BucketKind;
+use http::{Request, Response};
+use local_aws::{Fault, Gate, RequestInfo, Verdict};
+use local_lambda::{Lambda, Outcome};
+use serde_json::{Value, json};
+
+use crate::explore::simulate;
+use crate::run::run_small;
+use crate::schedule::{AccountPlan, Does, Schedule, Step, World};
+use crate::stage::Stage;
+
+/// About so many calls does a cancellation make.
+const CALLS_OF_A_CANCELLATION: u64 = 16;
+
+/// Something that happens at the n-th call of the deletion function, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The process dies before the call has an effect.
+    DiesBefore(u64),
+    /// It dies after the effect, without having seen the answer.
+    DiesAfter(u64),
+    /// The person cancels, and is answered, before the call is served.
+    Cancels(u64),
+}
+
+impl Event {
+    fn at(self) -> u64 {
+        match self {
+            Self::DiesBefore(n) | Self::DiesAfter(n) | Self::Cancels(n) => n,
+        }
+    }
+}
+
+/// What is deleted how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Delete Now, erased directly.
+    Now,
+    /// Delete Now, erased by a job.
+    NowByJob,
+    /// By the daily run, after the grace period.
+    Scheduled,
+    /// By the daily run, erased by a job.
+    ScheduledByJob,
+}
+
+impl Way {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Now, Self::NowByJob, Self::Scheduled, Self::ScheduledByJob];
+
+    fn schedule(self) -> Schedule {
+        let versions = if matches!(self, Self::NowByJob | Self::ScheduledByJob) { 12 } else { 4 };
+        let account =
+            |versions| AccountPlan { versions, uploads: 1, mappings: true, odd_keys: false, locked_seconds: None };
+        let step = |does| Step { does, with_next: false };
+        let steps = match self {
+            Self::Now | Self::NowByJob => vec![step(Does::DeleteNow(0))],
+            Self::Scheduled | Self::ScheduledByJob => {
+                vec![step(Does::Schedule(0)), step(Does::Jump(200)), step(Does::Daily)]
+            }
+        };
+        Schedule {
+            seed: 1,
+            world: World {
+                kind: BucketKind::Unversioned,
+                mode: ImmediateMode::Allowed,
+                run_cap: 1_000,
+                job_events: false,
+                duplicate_every: None,
+                accounts: vec![account(versions), account(4)],
+            },
+            steps,
+            rate: 0.0,
+        }
+    }
+}
+
+/// What trying everything came to.
+#[derive(Debug, Default)]
+pub struct Tried {
+    /// Calls that the deletion function makes when nothing happens, a way each.
+    pub calls: Vec<u64>,
+    /// Worlds that were tried.
+    pub worlds: u64,
+    /// Broken promises.
+    pub broken: Vec<String>,
+}
+
+/// Tries every single event in every way of deleting, and every pair of events in the ways of `pairs`.
+pub fn try_all(threads: usize, pairs: &[Way]) -> Tried {
+    let mut tried = Tried::default();
+    let mut worlds = Vec::new();
+    for way in Way::ALL {
+        let calls = try_one(way, &[]).expect("nothing happens, and nothing breaks");
+        tried.calls.push(calls);
+        worlds.extend(events(calls, pairs.contains(&way)).into_iter().map(|events| (way, events)));
+    }
+    tried.worlds = worlds.len() as u64;
+    let (next, broken) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some((way, events)) =
+            worlds.get(usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap_or(usize::MAX))
+        {
+            if let Err(text) = try_one(*way, events) {
+                broken.lock().expect("nothing panics while holding it").push(format!("{way:?} {events:?}: {text}"));
+            }
+        }
+    };
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    tried.broken = broken.into_inner().expect("nothing panics while holding it");
+    tried
+}
+
+/// Every single event; and every pair of a death after a call, or two, or one and a cancellation. A cancellation adds
+/// calls of its own.
+fn events(calls: u64, pairs: bool) -> Vec<Vec<Event>> {
+    let mut all: Vec<Vec<Event>> = (1..=calls)
+        .flat_map(|n| [Event::DiesBefore(n), Event::DiesAfter(n), Event::Cancels(n)])
+        .map(|event| vec![event])
+        .collect();
+    if pairs {
+        all.extend((1..=calls).flat_map(|first| {
+            (first + 1..=calls + CALLS_OF_A_CANCELLATION).flat_map(move |second| {
+                [
+                    vec![Event::DiesAfter(first), Event::DiesAfter(second)],
+                    vec![Event::DiesAfter(first), Event::Cancels(second)],
+                    vec![Event::Cancels(first), Event::DiesAfter(second)],
+                ]
+            })
+        }));
+    }
+    all
+}
+
+/// Tries one world, and answers how many calls the deletion function made.
+pub fn try_one(way: Way, events: &[Event]) -> Result<u64, String> {
+    let schedule = way.schedule();
+    let script = Arc::new(Script { calls: AtomicU64::new(0), events: events.to_vec(), answer: Mutex::default() });
+    let follow = script.clone();
+    simulate(schedule.seed, async move {
+        run_small(&schedule, &follow).await;
+    })?;
+    Ok(script.calls.load(Ordering::Relaxed))
+}
+
+/// What happens at which call.
+#[derive(Debug)]
+pub struct Script {
+    calls: AtomicU64,
+    events: Vec<Event>,
+    /// How the person who cancelled was answered.
+    answer: Mutex<Option<u16>>,
+}
+
+impl Script {
+    /// How the person who cancelled was answered, if anybody did; told once.
+    pub fn take_answer(&self) -> Option<u16> {
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Lets the stage's requests follow the script.
+    pub fn set(self: &Arc<Self>, stage: &Stage) {
+        let gate = Follow {
+            script: self.clone(),
+            lambda: stage.photolala.local().lambda().clone(),
+            function: stage.photolala.environment().functions.deletion.clone(),
+            account: stage.accounts[0].upper(),
+        };
+        stage.photolala.local().set_gate(gate);
+    }
+}
+
+struct Follow {
+    script: Arc<Script>,
+    lambda: Lambda,
+    function: String,
+    account: String,
+}
+
+impl Follow {
+    /// The event of this call, if it is one of the deletion function's. A process that cancels makes such calls too.
+    fn event(&self, info: &RequestInfo) -> Option<Event> {
+        if info.calling_function() != Some(self.function.as_str()) {
+            return None;
+        }
+        let n = self.script.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        self.script.events.iter().copied().find(|event| event.at() == n)
+    }
+
+    async fn cancel(&self) {
+        let event = json!({"type": "cancel", "userId": self.account}).to_string();
+        let status = match self.lambda.invoke(&self.function, event.into()).await.map(|invoked| invoked.outcome) {
+            Ok(Outcome::Answer(payload)) => status(&payload),
+            _ => 0,
+        };
+        *self.script.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
+    }
+
+    fn kill(&self, info: &RequestInfo) -> Verdict {
+        self.lambda.kill_process(info.caller.as_deref().unwrap_or_default());
+        Verdict::Drop
+    }
+}
+
+fn status(payload: &Bytes) -> u16 {
+    let answer: Value = serde_json::from_slice(payload).unwrap_or_default();
+    answer["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or_default()
+}
+
+#[async_trait]
+impl Gate for Follow {
+    async fn before(&self, info: &RequestInfo, _: &Request<Bytes>) -> Verdict {
+        match self.event(info) {
+            Some(Event::DiesBefore(_)) => self.kill(info),
+            Some(Event::DiesAfter(_)) => Verdict::ProceedThen(Fault::KilledAfter),
+            Some(Event::Cancels(_)) => {
+                self.cancel().await;
+                Verdict::Proceed
+            }
+            None => Verdict::Proceed,
+        }
+    }
+
+    async fn after_fault(&self, _: Fault, info: &RequestInfo, _: Response<Bytes>) -> Verdict {
+        self.kill(info)
+    }
+}
