@@ -1,6 +1,6 @@
 //! From `claimed` on: mappings are severed, uploads aborted, versions erased, or written to pages for a job.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use aws::Bucket;
 use aws::abort_multipart_upload::abort_multipart_upload;
@@ -101,7 +101,7 @@ pub async fn round<'a>(app: &'a App, holder: &Holder<'_>, ready: Ready<'a>, turn
 /// The keys the survey found, and those the record knows from before or from hints.
 fn known_and_found(app: &App, record: &Record, found: Vec<(usize, ObjectKey)>) -> Vec<(usize, ObjectKey)> {
     let known = record.mappings.iter().filter_map(|m| Some((app.buckets.photo_index(&m.bucket)?, m.key.clone())));
-    let all: HashSet<(usize, ObjectKey)> = found.into_iter().chain(known).collect();
+    let all: BTreeSet<(usize, ObjectKey)> = found.into_iter().chain(known).collect();
     all.into_iter().collect()
 }
 

@@ -1,7 +1,7 @@
 //! The small world, whole: two accounts with four objects each, a deletion of the first, a death of the function after
 //! each single call, a cancellation at each point, and every pair of two of these.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -90,13 +90,14 @@ pub struct Tried {
     /// Calls that the deletion function makes when nothing happens, a way each.
     pub calls: Vec<u64>,
     /// Worlds that were tried.
-    pub worlds: u64,
+    pub worlds: usize,
     /// Broken promises.
     pub broken: Vec<String>,
 }
 
 /// Tries every single event in every way of deleting, and every pair of events in the ways of `pairs`.
-pub fn try_all(threads: usize, pairs: &[Way]) -> Tried {
+/// `tell` hears how many are done of how many, every so often.
+pub fn try_all(threads: usize, pairs: &[Way], tell: impl Fn(usize, usize) + Sync) -> Tried {
     let mut tried = Tried::default();
     let mut worlds = Vec::new();
     for way in Way::ALL {
@@ -104,15 +105,14 @@ pub fn try_all(threads: usize, pairs: &[Way]) -> Tried {
         tried.calls.push(calls);
         worlds.extend(events(calls, pairs.contains(&way)).into_iter().map(|events| (way, events)));
     }
-    tried.worlds = worlds.len() as u64;
-    let (next, broken) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+    tried.worlds = worlds.len();
+    let (next, broken) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
-        while let Some((way, events)) =
-            worlds.get(usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap_or(usize::MAX))
-        {
+        while let Some((way, events)) = worlds.get(next.fetch_add(1, Ordering::Relaxed)) {
             if let Err(text) = try_one(*way, events) {
                 broken.lock().expect("nothing panics while holding it").push(format!("{way:?} {events:?}: {text}"));
             }
+            tell(next.load(Ordering::Relaxed).min(worlds.len()), worlds.len());
         }
     };
     std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));

@@ -92,7 +92,12 @@ fn print(findings: &Findings) {
 fn small_world(arguments: &Arguments) -> bool {
     let pairs: &[Way] = if arguments.all_pairs { &Way::ALL } else { &[Way::Now, Way::Scheduled] };
     let started = std::time::Instant::now();
-    let tried = try_all(threads(arguments), pairs);
+    let tell = |done: usize, of: usize| {
+        if done.is_multiple_of(1_000) {
+            eprintln!("prove: {done} of {of} small worlds");
+        }
+    };
+    let tried = try_all(threads(arguments), pairs, tell);
     for text in tried.broken.iter().take(arguments.broken) {
         println!("BROKEN: {text}");
     }
