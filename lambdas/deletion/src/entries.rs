@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use aws::get_bucket_versioning::get_bucket_versioning;
-use aws::get_object::{Got, get_object};
+use aws::get_object::{Got, get_foreign};
 use aws::list_object_versions::{Marker, list_object_versions};
 use aws::retry::retrying;
 use aws::{AwsError, Bucket};
@@ -88,7 +88,7 @@ pub async fn entries_of(app: &App, account: &AccountId, deadline: Instant) -> Re
 
 /// Reads an entry.
 pub async fn read_entry(app: &App, bucket: usize, key: &ObjectKey, deadline: Instant) -> Result<Option<Got>, AwsError> {
-    retrying(deadline, async || get_object(&app.buckets.photos[bucket], key, None).await).await
+    retrying(deadline, async || get_foreign(&app.buckets.photos[bucket], key, None).await).await
 }
 
 /// What an entry asks for, from its key and what was read.

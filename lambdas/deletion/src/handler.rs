@@ -9,6 +9,7 @@ use domain::ids::AccountId;
 use domain::record::Kind;
 use domain::url;
 use futures::FutureExt as _;
+use futures::future::LocalBoxFuture;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -29,7 +30,13 @@ pub struct Call {
 
 /// Serves an event. App-facing requests always get an answer with a status code; a failure of one that nobody waits
 /// for is a failed invocation, so that it is tried again and alarmed.
-pub async fn handle(app: &App, event: Value, call: &Call) -> Result<Value, Stop> {
+///
+/// The future is boxed so that it is compiled here, once, and not again in every program that polls it.
+pub fn handle<'a>(app: &'a App, event: Value, call: &'a Call) -> LocalBoxFuture<'a, Result<Value, Stop>> {
+    answer(app, event, call).boxed_local()
+}
+
+async fn answer(app: &App, event: Value, call: &Call) -> Result<Value, Stop> {
     if url::is_request(&event) {
         return Ok(json!(from_url(app, &event, call).await));
     }

@@ -2,7 +2,7 @@
 
 use aws::delete_object::delete_if_match;
 use aws::erase::{Terms, erase};
-use aws::get_object::get_object;
+use aws::get_object::get_foreign;
 use aws::list_object_versions::list_object_versions;
 use aws::put_object::{Condition, put_object};
 use aws::retry::retrying;
@@ -137,7 +137,7 @@ async fn link(bucket: &Bucket, recognizer: &Recognizer, listed: Listed, deadline
     let seen = match recognizer.see(&listed) {
         Seen::Unclear => {
             let (key, version) = (listed.version.key(), listed.version.version());
-            let got = retrying(deadline, async || get_object(bucket, key, Some(version)).await).await?;
+            let got = retrying(deadline, async || get_foreign(bucket, key, Some(version)).await).await?;
             got.map_or(Seen::Nobody, |got| recognizer.read(&got.body))
         }
         clear => clear,
@@ -179,8 +179,12 @@ async fn take_steps(
             Step::PutBack { body_of, etag } => {
                 let body = match body_of {
                     Some(version) => {
-                        let get = async || get_object(bucket, key, Some(version.version())).await;
-                        retrying(deadline, get).await?.map(|got| got.body)
+                        let get = async || get_foreign(bucket, key, Some(version.version())).await;
+                        let got = retrying(deadline, get).await?;
+                        if got.as_ref().is_some_and(|got| got.is_too_large) {
+                            return Err(Stop::Refused("a mapping is too large to be put back".to_owned()));
+                        }
+                        got.map(|got| got.body)
                     }
                     None => moved_to.map(|text| text.as_bytes().to_vec()),
                 };
@@ -225,7 +229,7 @@ fn kept(outcomes: &[Outcome]) -> Result<Option<Hold>, Stop> {
 pub async fn note_moves(app: &App, record: &mut Record, deadline: Instant) -> Result<(), AwsError> {
     let read = async |bucket_name, key| {
         let Some(bucket) = app.buckets.photo_bucket(bucket_name) else { return Ok(None) };
-        retrying(deadline, async || get_object(bucket, key, None).await).await
+        retrying(deadline, async || get_foreign(bucket, key, None).await).await
     };
     let bodies = try_join_all(record.mappings.iter().map(|m| read(&m.bucket, &m.key))).await?;
     for (known, got) in record.mappings.iter_mut().zip(bodies) {

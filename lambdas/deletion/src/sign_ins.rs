@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws::AwsError;
 use aws::get_bucket_encryption::etags_are_md5;
-use aws::get_object::get_object;
+use aws::get_object::get_foreign;
 use aws::retry::retrying;
 use domain::ids::AccountId;
 use domain::keys::ObjectKey;
@@ -106,7 +106,7 @@ impl Sorter<'_> {
         let (place, deadline) = (&self.app.buckets.photos[bucket], self.deadline);
         let reads = unclear.into_iter().map(async |row| {
             let (key, version) = (row.version.key().clone(), row.version.version());
-            let got = retrying(deadline, async || get_object(place, &key, Some(version)).await).await?;
+            let got = retrying(deadline, async || get_foreign(place, &key, Some(version)).await).await?;
             Ok::<_, AwsError>((key, got))
         });
         let read: Vec<_> = stream::iter(reads).buffer_unordered(READS_IN_FLIGHT).try_collect().await?;

@@ -1,6 +1,6 @@
 //! The account's status objects: read, marked as being deleted, and put back if a claim comes to nothing.
 
-use aws::get_object::{Got, get_object};
+use aws::get_object::{Got, get_foreign};
 use aws::put_object::{Condition, put_object};
 use aws::retry::retrying;
 use aws::{AwsError, Bucket, Cause};
@@ -43,7 +43,7 @@ impl StatusObject {
 pub async fn statuses(app: &App, account: &AccountId, deadline: Instant) -> Result<Vec<StatusObject>, AwsError> {
     let asked = written_buckets(app).flat_map(|(bucket_index, bucket)| {
         status_keys(account).into_iter().map(move |key| async move {
-            let got = retrying(deadline, async || get_object(bucket, &key, None).await).await?;
+            let got = retrying(deadline, async || get_foreign(bucket, &key, None).await).await?;
             Ok::<_, AwsError>(got.map(|got| StatusObject { bucket: bucket_index, key, got }))
         })
     });
@@ -167,6 +167,6 @@ async fn write(
 
 async fn read_again(app: &App, status: &StatusObject, deadline: Instant) -> Result<Option<StatusObject>, AwsError> {
     let bucket = &app.buckets.photos[status.bucket];
-    let got = retrying(deadline, async || get_object(bucket, &status.key, None).await).await?;
+    let got = retrying(deadline, async || get_foreign(bucket, &status.key, None).await).await?;
     Ok(got.map(|got| StatusObject { got, ..status.clone() }))
 }

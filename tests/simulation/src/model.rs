@@ -3,14 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::environment::ImmediateMode;
 use domain::layout::record_key;
-use domain::receipt::{Receipt, ReceiptState, proof};
+use domain::receipt::{Method, Receipt, ReceiptState, proof};
 use harness::person::status_key;
 use harness::promises::{Scope, sound_receipt, tell};
 use harness::{Account, Change, Place, Seen, Snapshot};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
-use crate::stage::Stage;
+use crate::schedule::{Schedule, Step};
+use crate::stage::{Stage, THRESHOLD};
 
 /// A request that was sent before a deletion was over may have its effect so much later.
 const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(60);
@@ -30,6 +33,8 @@ pub enum End {
 #[derive(Debug)]
 struct Known {
     account: Account,
+    /// How many versions it has, if nobody writes any of them while the schedule lasts.
+    had: Option<u64>,
     end: End,
     /// From when on it may be erased, if it ever asked.
     may_go_from: Option<Timestamp>,
@@ -65,10 +70,21 @@ pub struct Meanwhile {
 
 impl Model {
     /// Nobody has asked for anything yet.
-    pub async fn new(stage: &Stage) -> Self {
+    pub async fn new(stage: &Stage, schedule: &Schedule) -> Self {
         let first = stage.photolala.snapshot().await;
-        let known = stage.accounts.iter().map(|account| Known {
+        let had = |account: &Account| {
+            let scope = Scope::of(stage.photolala.environment(), &[account]);
+            let is_ours = |(place, _): &(&Place, &Seen)| !place.upload && scope.covers(&place.key);
+            first.0.iter().filter(is_ours).count() as u64
+        };
+        let only_erased = |who: usize| {
+            let of_account = |step: &&Step| step.does.account() == Some(who);
+            schedule.steps.iter().filter(of_account).all(|step| step.does.only_erases())
+        };
+        let known = stage.accounts.iter().enumerate().map(|(who, account)| Known {
             account: account.clone(),
+            // A request for the next run writes the status.
+            had: (only_erased(who) && schedule.world.mode == ImmediateMode::Allowed).then(|| had(account)),
             end: End::Stays,
             may_go_from: None,
             papers_move: false,
@@ -77,7 +93,8 @@ impl Model {
             completed: BTreeSet::new(),
             is_complete: false,
         });
-        Self { known: known.collect(), last: first.clone(), first, links: BTreeMap::new() }
+        let known = known.collect();
+        Self { known, last: first.clone(), first, links: BTreeMap::new() }
     }
 
     /// Somebody asks that the account go, not before a moment.
@@ -119,6 +136,12 @@ impl Model {
         (known.end, known.may_go_from) = (End::Stays, None);
     }
 
+    /// P5: an app cancelled in time, by writing S3 itself: nothing of the account may go from here on.
+    pub fn must_stay(&mut self, who: usize) {
+        let known = &mut self.known[who];
+        (known.end, known.may_go_from) = (End::Stays, None);
+    }
+
     /// Nobody can say what was accepted.
     pub fn is_open(&mut self, who: usize) {
         let known = &mut self.known[who];
@@ -135,6 +158,17 @@ impl Model {
     /// What must become of the account, as far as is known.
     pub fn end(&self, who: usize) -> End {
         self.known[who].end
+    }
+
+    /// Nothing at all has changed since the last judgement.
+    pub async fn nothing_happened(&self, stage: &Stage) {
+        let now = stage.photolala.snapshot().await;
+        tell("changed by a dry run", &self.last.changes_to(&now));
+    }
+
+    /// An old phone writes the person's sign-in over whatever it leads to.
+    pub fn leads_anywhere(&mut self, key: &str) {
+        self.links.remove(key);
     }
 
     /// Judges everything that happened since the last time.
@@ -196,6 +230,7 @@ impl Model {
             if is_new {
                 known.is_complete = true;
                 sound_receipt(&receipt, &known.account);
+                known.counts_are_true(stage, &receipt);
                 known.nothing_left("P2, P3: complete, and still there", stage, now, meanwhile);
             }
         }
@@ -233,6 +268,36 @@ impl Model {
         }
     }
 
+    /// P3, P4: every deletion that was begun has a receipt that says how it ended, and somebody was told.
+    pub fn judge_the_receipts(&self, stage: &Stage) {
+        if !stage.own_keys("records/").is_empty() {
+            return;
+        }
+        let told: BTreeSet<String> = stage.told_of("completed");
+        for receipt in receipts(stage) {
+            let id = receipt.deletion_id.to_string();
+            assert_eq!(receipt.state, ReceiptState::Complete, "P3: over, and its receipt does not say so: {receipt:?}");
+            assert!(told.contains(&id), "nobody was told that a deletion is complete");
+        }
+    }
+
+    /// P8, and what an operator counts on: a run claims no more than its cap, and a dry run changes nothing.
+    pub fn judge_a_run(&self, cap: u32, answer: &Value) {
+        let claimed = answer["claimed"].as_u64().unwrap_or_default();
+        assert!(claimed <= cap.into(), "a run claimed {claimed} accounts, and may claim {cap}");
+    }
+
+    /// P8: a mapping that leads to another account is known by its ETag, and never read.
+    pub fn judge_the_requests(&self, stage: &Stage) {
+        let prefixes = &stage.photolala.environment().mapping_prefixes;
+        let own: BTreeSet<String> = self.known.iter().flat_map(|known| known.account.mapping_keys()).collect();
+        let is_strange = |key: &String| prefixes.iter().any(|prefix| key.starts_with(prefix)) && !own.contains(key);
+        let records = stage.photolala.local().recorder().stop();
+        let read = records.into_iter().filter(|record| record.info.operation == "GetObject");
+        let strange: Vec<String> = read.filter_map(|record| record.info.key).filter(is_strange).collect();
+        assert!(strange.is_empty(), "P8: {} mappings of others were read", strange.len());
+    }
+
     /// What there was in the beginning.
     pub fn first(&self) -> &Snapshot {
         &self.first
@@ -240,6 +305,19 @@ impl Model {
 }
 
 impl Known {
+    /// P3, P8: a receipt counts no more than there was, and from the threshold on a job erases.
+    fn counts_are_true(&self, stage: &Stage, receipt: &Receipt) {
+        let Some(had) = self.had.filter(|_| self.completed.len() == 1) else { return };
+        let versions = receipt.versions;
+        // Where versions are kept, the mark of a claimer that died counts as one: its successor cannot tell.
+        let most = had + stage.versions_of_marks(&self.account);
+        assert!(versions.erased <= most, "P3: {} erased, of {had}: {receipt:?}", versions.erased);
+        let is_whole = receipt.attempts > 1 || receipt.at_least || (had..=most).contains(&versions.listed);
+        assert!(is_whole, "P3: {} listed, of {had}: {receipt:?}", versions.listed);
+        let is_by_job = receipt.method == Method::Batch || receipt.at_least || had < u64::from(THRESHOLD);
+        assert!(is_by_job, "P8: {had} versions were erased without a job: {receipt:?}");
+    }
+
     fn may_go(&self, now: Timestamp) -> bool {
         self.may_go_from.is_some_and(|from| from <= now)
             || self.over.is_some_and(|over| now.duration_since(over) <= ON_ITS_WAY)
@@ -294,6 +372,6 @@ fn receipts(stage: &Stage) -> Vec<Receipt> {
     stage.own_keys("receipts/").iter().filter_map(read).collect()
 }
 
-fn is_held(record: &serde_json::Value) -> bool {
+fn is_held(record: &Value) -> bool {
     record["state"]["name"] == "held"
 }

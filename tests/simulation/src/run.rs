@@ -3,17 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use futures::future::join_all;
 use harness::person::{active, status_key};
 use harness::promises::silent_about_people;
 use harness::{Account, Answer, FunctionError};
+use http::Request;
 use jiff::SignedDuration;
-use local_aws::Fault;
+use local_aws::{Fault, Gate, RequestInfo, Verdict, s3_error};
 use serde_json::{Value, json};
 
 use crate::model::{End, Meanwhile, Model};
 use crate::schedule::{Does, Schedule, Step};
-use crate::small::Script;
+use crate::small::{Script, Written};
 use crate::stage::Stage;
 
 /// Rounds of runs and reconciles, a day or so each, within which everything must be over once faults have stopped.
@@ -34,7 +37,7 @@ pub struct Report {
 pub async fn run(schedule: &Schedule) -> Report {
     let stage = Stage::set(schedule).await;
     let mut performance =
-        Performance { model: Model::new(&stage).await, stage: &stage, seen: BTreeMap::new(), script: None };
+        Performance { model: Model::new(&stage, schedule).await, stage: &stage, seen: BTreeMap::new(), script: None };
     let mut rest = schedule.steps.as_slice();
     while let Some(group) = next_group(&mut rest) {
         performance.group(group).await;
@@ -50,7 +53,7 @@ pub async fn run(schedule: &Schedule) -> Report {
 pub async fn run_small(schedule: &Schedule, script: &Arc<Script>) {
     let stage = Stage::set(schedule).await;
     script.set(&stage);
-    let model = Model::new(&stage).await;
+    let model = Model::new(&stage, schedule).await;
     let mut performance = Performance { model, stage: &stage, seen: BTreeMap::new(), script: Some(script.clone()) };
     for step in &schedule.steps {
         performance.group(&[*step]).await;
@@ -84,12 +87,36 @@ impl Performance<'_> {
             self.foretell(step.does, group, &mut meanwhile);
         }
         let stage = self.stage;
+        let is_still = stage.is_still() && group.iter().all(|step| step.does == Does::DryRun);
         let answered = join_all(group.iter().map(|step| perform(stage, step.does))).await;
+        if is_still {
+            self.model.nothing_happened(stage).await;
+        }
         for (step, answered) in group.iter().zip(answered) {
             self.conclude(step.does, answered, is_alone(step.does, group));
         }
+        self.hear_of_writers(&mut meanwhile);
         self.model.judge(stage, &meanwhile).await;
         self.hear_of_cancellation();
+    }
+
+    /// What others wrote while the function was at work.
+    fn hear_of_writers(&mut self, meanwhile: &mut Meanwhile) {
+        let Some(script) = self.script.clone() else { return };
+        for written in script.take_written() {
+            match written {
+                Written::Cancelled { in_time } => {
+                    let account = &self.stage.accounts[0];
+                    self.model.asks_to_stay(0);
+                    meanwhile.written.insert(status_key(&account.upper()));
+                    if in_time { self.model.must_stay(0) } else { self.model.is_open(0) }
+                }
+                Written::Registered { key, body } => {
+                    meanwhile.written.insert(key.clone());
+                    self.model.leads_elsewhere(key, body);
+                }
+            }
+        }
     }
 
     /// What the person was told who cancelled while the function was at work. Who was told that it is too late is
@@ -120,6 +147,10 @@ impl Performance<'_> {
                     self.model.accepted(who);
                 }
             }
+            Does::SlowPhone(who) => {
+                self.model.asks(stage, who, after_grace);
+                meanwhile.written.extend(stage.slow_phone(&stage.accounts[who]));
+            }
             Does::AppCancels(who) => {
                 let is_sure = group.len() == 1 && !stage.has_record(who) && stage.is_idle();
                 meanwhile.written.extend(stage.app_cancels(&stage.accounts[who]));
@@ -128,12 +159,17 @@ impl Performance<'_> {
             Does::Upload(who) => {
                 let id = stage.accounts[who].upper();
                 let key = format!("photos/{id}/{}.dat", now.as_second());
-                stage.put(&key, "a late photo");
+                stage.upload(&key);
                 meanwhile.written.insert(key);
             }
             Does::OldPhone(who) => {
-                meanwhile.written.extend(stage.old_phone(&stage.accounts[who]));
-                self.model.is_open(who);
+                // An entry alone asks for nothing while the status says active.
+                let is_sure = group.len() == 1 && !stage.has_record(who) && stage.is_idle() && !stage.has_request(who);
+                self.model.asks_to_stay(who);
+                let [status, mapping] = stage.old_phone(&stage.accounts[who]);
+                self.model.leads_anywhere(&mapping);
+                meanwhile.written.extend([status, mapping]);
+                if is_sure { self.model.stays(who) } else { self.model.is_open(who) }
             }
             Does::Register(who) => {
                 let (key, body) = stage.register(&stage.accounts[who]);
@@ -153,6 +189,14 @@ impl Performance<'_> {
             None => return self.count(does, "done"),
         };
         self.count(does, &status.to_string());
+        if let (Does::Run, Some(Ok(answer))) = (does, &answered) {
+            self.model.judge_a_run(self.stage.photolala.environment().caps.accounts_per_run, &answer.body);
+        }
+        let is_faultless = self.stage.faults.injected().is_empty();
+        assert!(
+            !matches!(does, Does::Stranger(_)) || status == 403 || !is_faultless && matches!(status, 0 | 500 | 503),
+            "P1: somebody who may not ask was answered {status}"
+        );
         match (does, status) {
             (Does::DeleteNow(who) | Does::Schedule(who), 200 | 202) if is_alone => self.model.accepted(who),
             (Does::Cancel(who), 200) if is_alone => self.model.stays(who),
@@ -178,6 +222,8 @@ impl Performance<'_> {
             }
         }
         self.model.judge_the_end(stage).await;
+        self.model.judge_the_receipts(stage);
+        self.model.judge_the_requests(stage);
         for who in 0..stage.accounts.len() {
             *self.seen.entry(format!("ended {:?}", self.model.end(who))).or_default() += 1;
         }
@@ -198,9 +244,10 @@ impl Performance<'_> {
     }
 
     async fn quietly(&mut self, does: Does) {
-        let meanwhile = Meanwhile { began: self.stage.now(), ..Meanwhile::default() };
+        let mut meanwhile = Meanwhile { began: self.stage.now(), ..Meanwhile::default() };
         perform(self.stage, does).await;
         self.stage.photolala.quiet().await;
+        self.hear_of_writers(&mut meanwhile);
         self.model.judge(self.stage, &meanwhile).await;
         self.hear_of_cancellation();
     }
@@ -229,7 +276,15 @@ async fn perform(stage: &Stage, does: Does) -> Answered {
         Does::DeleteNow(who) => return ask(who, json!({"type": "immediate"})).await,
         Does::Schedule(who) => return ask(who, json!({"type": "schedule"})).await,
         Does::Cancel(who) => return ask(who, json!({"type": "cancel"})).await,
-        Does::Status(who) => return ask(who, json!({"type": "status"})).await,
+        Does::Status(who) => {
+            let unknown = stage.photolala.ask(json!({"type": "status", "jobId": "no-such-job"})).await;
+            let status = unknown.map_or(0, |answer| answer.status_code);
+            assert!(matches!(status, 0 | 404 | 500 | 503), "an unknown job was answered {status}");
+            assert!(!stage.faults.injected().is_empty() || status == 404, "an unknown job was answered {status}");
+            return ask(who, json!({"type": "status"})).await;
+        }
+        Does::Stranger(who) => return Some(stage.stranger(&stage.accounts[who]).await),
+        Does::RefusedDaily => stage.refused_daily().await,
         Does::Run => return Some(stage.photolala.ask(json!({"type": "scheduled"})).await),
         Does::DryRun => return Some(stage.photolala.ask(json!({"type": "scheduled", "dryRun": true})).await),
         Does::Daily => stage.fire("daily"),
@@ -242,15 +297,49 @@ async fn perform(stage: &Stage, does: Does) -> Answered {
         Does::RepeatEvents => stage.repeat_events(),
         Does::RepeatTask => stage.repeat_some_task().await,
         // Written before the step began.
-        Does::AppSchedules(_) | Does::AppCancels(_) | Does::Upload(_) | Does::OldPhone(_) | Does::Register(_) => {}
+        Does::AppSchedules(_)
+        | Does::SlowPhone(_)
+        | Does::AppCancels(_)
+        | Does::Upload(_)
+        | Does::OldPhone(_)
+        | Does::Register(_) => {}
     }
     None
+}
+
+/// Where Sign in with Apple leads from.
+pub fn sign_in_key(account: &Account) -> String {
+    format!("identities/apple:{}", account.apple_id())
+}
+
+/// The account that the person has after registering anew.
+pub fn anew(account: &Account) -> Account {
+    Account::seeded(9_000 + u64::from(account.upper().as_bytes()[0]))
+}
+
+/// Refuses to list the entries, whoever asks.
+struct Refuses;
+
+#[async_trait]
+impl Gate for Refuses {
+    async fn before(&self, info: &RequestInfo, _: &Request<Bytes>) -> Verdict {
+        let lists = info.operation.starts_with("List") && info.prefix.as_deref() == Some("scheduled-deletions/");
+        if lists { Verdict::Answer(s3_error(403, "AccessDenied", "Access Denied")) } else { Verdict::Proceed }
+    }
 }
 
 impl Stage {
     fn fire(&self, rule: &str) {
         let name = format!("photolala-{rule}-{}", self.photolala.environment().name);
         self.photolala.local().rules().fire(&name).expect("there is such a rule");
+    }
+
+    /// A failure that nobody reads in an answer must be a failed invocation: otherwise nobody learns of it.
+    async fn refused_daily(&self) {
+        self.photolala.local().set_gate(Refuses);
+        let run = self.photolala.daily().await;
+        self.photolala.local().inject(&self.faults);
+        assert!(run.is_err(), "a run that could not list the entries did not fail");
     }
 
     fn live_job(&self) -> Option<String> {
@@ -292,17 +381,30 @@ impl Stage {
     }
 
     /// A phone that is still signed in is started: it finds no status and writes one, and its sign-in.
-    fn old_phone(&self, account: &Account) -> Vec<String> {
-        let status = status_key(&account.upper());
-        self.put(&status, active(self.now()).to_string());
-        vec![status]
+    fn old_phone(&self, account: &Account) -> [String; 2] {
+        let keys = [status_key(&account.upper()), sign_in_key(account)];
+        self.put(&keys[0], active(self.now()).to_string());
+        self.put(&keys[1], account.upper());
+        keys
+    }
+
+    /// A phone uploads a photo: every other one in parts, of which the last never arrives.
+    fn upload(&self, key: &str) {
+        self.put(key, "a late photo");
+        if self.now().as_second() % 2 == 0 {
+            self.store().create_upload(self.photolala.bucket(), key, "a part").expect("an upload is begun");
+        }
     }
 
     /// The person registers anew with the same Apple id.
     fn register(&self, account: &Account) -> (String, String) {
-        let key = format!("identities/apple:{}", account.apple_id());
-        let anew = Account::seeded(9_000 + u64::from(account.upper().as_bytes()[0])).upper();
+        let (key, anew) = (sign_in_key(account), anew(account).upper());
         self.put(&key, anew.clone());
         (key, anew)
+    }
+
+    /// Whether nothing is under way, neither a function nor a job.
+    fn is_still(&self) -> bool {
+        self.is_idle() && self.live_job().is_none()
     }
 }

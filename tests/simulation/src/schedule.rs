@@ -35,6 +35,8 @@ pub struct World {
     pub job_events: bool,
     /// Every so many invocations of a job are made twice.
     pub duplicate_every: Option<u64>,
+    /// Whether entries that nobody can read lie before all others.
+    pub has_clutter: bool,
     /// The accounts.
     pub accounts: Vec<AccountPlan>,
 }
@@ -74,6 +76,8 @@ pub enum Does {
     Cancel(usize),
     /// An app that writes S3 by itself schedules.
     AppSchedules(usize),
+    /// The same by a phone whose clock is a month slow.
+    SlowPhone(usize),
     /// Such an app cancels.
     AppCancels(usize),
     /// A phone that is still signed in uploads.
@@ -82,10 +86,14 @@ pub enum Does {
     OldPhone(usize),
     /// The person registers anew: the sign-in leads to another account from now on.
     Register(usize),
-    /// The app asks how far the deletion is.
+    /// Somebody who may not asks for Delete Now: without the function URL, or with another account's session.
+    Stranger(usize),
+    /// The app asks how far the deletion is, and after a job that never was.
     Status(usize),
     /// The daily rule fires.
     Daily,
+    /// It fires while S3 refuses to list the entries.
+    RefusedDaily,
     /// An operator starts a run.
     Run,
     /// An operator asks what a run would do.
@@ -135,6 +143,7 @@ impl World {
             run_cap: if rng.u32(..8) == 0 { 1 } else { 1_000 },
             job_events: rng.bool(),
             duplicate_every: rng.bool().then(|| rng.u64(1..4)),
+            has_clutter: rng.u32(..4) == 0,
             accounts,
         }
     }
@@ -170,13 +179,16 @@ impl Does {
             0..15 => Self::DeleteNow(who),
             15..25 => Self::Schedule(who),
             25..33 => Self::Cancel(who),
-            33..39 => Self::AppSchedules(who),
+            33..38 => Self::AppSchedules(who),
+            38..39 => Self::SlowPhone(who),
             39..42 => Self::AppCancels(who),
             42..46 => Self::Upload(who),
             46..48 => Self::OldPhone(who),
             48..50 => Self::Register(who),
-            50..52 => Self::Status(who),
-            52..60 => Self::Daily,
+            50..51 => Self::Status(who),
+            51..52 => Self::Stranger(who),
+            52..59 => Self::Daily,
+            59..60 => Self::RefusedDaily,
             60..65 => Self::Run,
             65..66 => Self::DryRun,
             66..73 => Self::Reconcile,
@@ -190,6 +202,11 @@ impl Does {
         }
     }
 
+    /// Whether it neither writes the account's objects nor its papers.
+    pub fn only_erases(self) -> bool {
+        matches!(self, Self::DeleteNow(_) | Self::Status(_) | Self::Stranger(_)) || self.account().is_none()
+    }
+
     /// The account it concerns, if it is one alone.
     pub fn account(self) -> Option<usize> {
         match self {
@@ -197,6 +214,8 @@ impl Does {
             | Self::Schedule(who)
             | Self::Cancel(who)
             | Self::AppSchedules(who)
+            | Self::SlowPhone(who)
+            | Self::Stranger(who)
             | Self::AppCancels(who)
             | Self::Upload(who)
             | Self::OldPhone(who)

@@ -6,15 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::environment::ImmediateMode;
+use domain::environment::{Environment, ImmediateMode};
+use domain::layout::{record_key, request_key};
 use domain::mapping::BucketKind;
+use harness::Account;
+use harness::person::{active, status_key};
 use http::{Request, Response};
-use local_aws::{Fault, Gate, RequestInfo, Verdict};
+use jiff::SignedDuration;
+use local_aws::{Clock, Fault, Gate, RequestInfo, Verdict};
 use local_lambda::{Lambda, Outcome};
+use local_s3::S3;
 use serde_json::{Value, json};
 
 use crate::explore::simulate;
-use crate::run::run_small;
+use crate::run::{anew, run_small, sign_in_key};
 use crate::schedule::{AccountPlan, Does, Schedule, Step, World};
 use crate::stage::Stage;
 
@@ -30,12 +35,16 @@ pub enum Event {
     DiesAfter(u64),
     /// The person cancels, and is answered, before the call is served.
     Cancels(u64),
+    /// An app that writes S3 by itself cancels before the call is served.
+    AppCancels(u64),
+    /// The person registers anew before the call is served.
+    Registers(u64),
 }
 
 impl Event {
     fn at(self) -> u64 {
         match self {
-            Self::DiesBefore(n) | Self::DiesAfter(n) | Self::Cancels(n) => n,
+            Self::DiesBefore(n) | Self::DiesAfter(n) | Self::Cancels(n) | Self::AppCancels(n) | Self::Registers(n) => n,
         }
     }
 }
@@ -76,6 +85,7 @@ impl Way {
                 run_cap: 1_000,
                 job_events: false,
                 duplicate_every: None,
+                has_clutter: false,
                 accounts: vec![account(versions), account(4)],
             },
             steps,
@@ -124,7 +134,10 @@ pub fn try_all(threads: usize, pairs: &[Way], tell: impl Fn(usize, usize) + Sync
 /// calls of its own.
 fn events(calls: u64, pairs: bool) -> Vec<Vec<Event>> {
     let mut all: Vec<Vec<Event>> = (1..=calls)
-        .flat_map(|n| [Event::DiesBefore(n), Event::DiesAfter(n), Event::Cancels(n)])
+        .flat_map(|n| {
+            use Event::{AppCancels, Cancels, DiesAfter, DiesBefore, Registers};
+            [DiesBefore(n), DiesAfter(n), Cancels(n), AppCancels(n), Registers(n)]
+        })
         .map(|event| vec![event])
         .collect();
     if pairs {
@@ -144,7 +157,12 @@ fn events(calls: u64, pairs: bool) -> Vec<Vec<Event>> {
 /// Tries one world, and answers how many calls the deletion function made.
 pub fn try_one(way: Way, events: &[Event]) -> Result<u64, String> {
     let schedule = way.schedule();
-    let script = Arc::new(Script { calls: AtomicU64::new(0), events: events.to_vec(), answer: Mutex::default() });
+    let script = Arc::new(Script {
+        calls: AtomicU64::new(0),
+        events: events.to_vec(),
+        answer: Mutex::default(),
+        written: Mutex::default(),
+    });
     let follow = script.clone();
     simulate(schedule.seed, async move {
         run_small(&schedule, &follow).await;
@@ -159,6 +177,8 @@ pub struct Script {
     events: Vec<Event>,
     /// How the person who cancelled was answered.
     answer: Mutex<Option<u16>>,
+    /// What was written by others than the service.
+    written: Mutex<Vec<Written>>,
 }
 
 impl Script {
@@ -167,23 +187,51 @@ impl Script {
         self.answer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// What was written by others than the service since the last time.
+    pub fn take_written(&self) -> Vec<Written> {
+        std::mem::take(&mut *self.written.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Lets the stage's requests follow the script.
     pub fn set(self: &Arc<Self>, stage: &Stage) {
         let gate = Follow {
             script: self.clone(),
             lambda: stage.photolala.local().lambda().clone(),
             function: stage.photolala.environment().functions.deletion.clone(),
-            account: stage.accounts[0].upper(),
+            account: stage.accounts[0].clone(),
+            s3: stage.photolala.local().s3().expect("S3 is in memory"),
+            clock: stage.photolala.local().clock().clone(),
+            environment: stage.photolala.environment().clone(),
         };
         stage.photolala.local().set_gate(gate);
     }
+}
+
+/// What others than the service wrote while it was at work.
+#[derive(Clone, Debug)]
+pub enum Written {
+    /// An app cancelled; whether it was in time, which its last write was if no second look can have begun.
+    Cancelled {
+        /// As the name says.
+        in_time: bool,
+    },
+    /// A sign-in leads to another account since.
+    Registered {
+        /// Its key.
+        key: String,
+        /// Its body.
+        body: String,
+    },
 }
 
 struct Follow {
     script: Arc<Script>,
     lambda: Lambda,
     function: String,
-    account: String,
+    account: Account,
+    s3: S3,
+    clock: Clock,
+    environment: Environment,
 }
 
 impl Follow {
@@ -197,12 +245,57 @@ impl Follow {
     }
 
     async fn cancel(&self) {
-        let event = json!({"type": "cancel", "userId": self.account}).to_string();
+        let event = json!({"type": "cancel", "userId": self.account.upper()}).to_string();
         let status = match self.lambda.invoke(&self.function, event.into()).await.map(|invoked| invoked.outcome) {
             Ok(Outcome::Answer(payload)) => status(&payload),
             _ => 0,
         };
         *self.script.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
+    }
+
+    /// What an app does that writes S3 by itself: the entries go, then the status says active.
+    fn app_cancels(&self) {
+        let (store, bucket) = (self.s3.store(), self.environment.buckets[0].name.as_str());
+        let in_time = self.is_in_time();
+        let ends = format!("/{}.json", self.account.upper());
+        let entries = store.keys(bucket, &self.environment.schedule_prefix).unwrap_or_default();
+        for key in entries.iter().filter(|key| key.ends_with(&ends)) {
+            store.delete(bucket, key).expect("an entry is deleted");
+        }
+        let status = active(self.clock.now()).to_string();
+        store.put(bucket, &status_key(&self.account.upper()), status).expect("a status is written");
+        self.note(Written::Cancelled { in_time });
+    }
+
+    /// Whether a request waits and no second look at it can have begun: nothing is claimed, and the mark, if there is
+    /// one, is not old enough.
+    fn is_in_time(&self) -> bool {
+        let (store, manifest) = (self.s3.store(), self.environment.manifest_bucket());
+        let state = |body: Bytes| serde_json::from_slice::<Value>(&body).unwrap_or_default()["state"]["name"].clone();
+        let record = store.body(&manifest, record_key(&self.account.id()).as_str()).ok().map(state);
+        let waits = store.body(&manifest, request_key(&self.account.id()).as_str()).is_ok();
+        if !waits || record.is_some_and(|state| state != "claiming") {
+            return false;
+        }
+        let key = status_key(&self.account.upper());
+        let versions = store.versions(self.environment.buckets[0].name.as_str(), &key).unwrap_or_default();
+        let newest = versions.into_iter().find(|listed| listed.is_latest);
+        let confirm = SignedDuration::from_secs(self.environment.confirm_seconds.into());
+        newest.is_some_and(|status| {
+            let is_mark = status.version.data().is_some_and(|data| data.body.windows(10).any(|w| w == b"deletionId"));
+            !is_mark || self.clock.now() < status.version.modified() + confirm
+        })
+    }
+
+    fn registers(&self) {
+        let (key, body) = (sign_in_key(&self.account), anew(&self.account).upper());
+        let bucket = self.environment.buckets[0].name.as_str();
+        self.s3.store().put(bucket, &key, body.clone()).expect("a sign-in is written");
+        self.note(Written::Registered { key, body });
+    }
+
+    fn note(&self, written: Written) {
+        self.script.written.lock().unwrap_or_else(PoisonError::into_inner).push(written);
     }
 
     fn kill(&self, info: &RequestInfo) -> Verdict {
@@ -224,6 +317,14 @@ impl Gate for Follow {
             Some(Event::DiesAfter(_)) => Verdict::ProceedThen(Fault::KilledAfter),
             Some(Event::Cancels(_)) => {
                 self.cancel().await;
+                Verdict::Proceed
+            }
+            Some(Event::AppCancels(_)) => {
+                self.app_cancels();
+                Verdict::Proceed
+            }
+            Some(Event::Registers(_)) => {
+                self.registers();
                 Verdict::Proceed
             }
             None => Verdict::Proceed,

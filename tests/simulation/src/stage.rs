@@ -1,15 +1,17 @@
 //! The service in this program, and everything around it that acts.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 use std::rc::Rc;
 
 use domain::environment::{Environment, ImmediateMode};
 use domain::layout::{record_key, request_key};
+use domain::mapping::BucketKind;
 use harness::person::{active, entry, entry_key, scheduled, status_key};
 use harness::{Account, Answer, Fixture, FunctionError, Options, Photolala, look_alikes};
 use jiff::{SignedDuration, Timestamp};
-use local_aws::Faults;
+use local_aws::{Faults, Record};
 use local_batch::Pace;
 use local_s3::{Mode, NewObject, Retention, Store};
 use serde_json::{Value, json};
@@ -21,9 +23,11 @@ use crate::schedule::{AccountPlan, Schedule, World};
 /// Entries of a page of a listing: small accounts have several pages.
 const PAGE_SIZE: usize = 5;
 /// From here on a job erases.
-const THRESHOLD: u32 = 10;
+pub const THRESHOLD: u32 = 10;
 /// When every simulation begins.
 const BEGINNING: &str = "2026-03-01T12:00:00Z";
+/// More entries that nobody can read than a page of a listing has.
+const CLUTTER: usize = 6;
 /// Keys that are hard to write in XML, CSV or a URL, below a prefix of the account's.
 const ODD: [&str; 6] = ["a,b.dat", "a\"b.dat", "a b+c%2F.dat", "\u{e4}\u{1f4f7}.dat", "line\nbreak.dat", "\u{1}.dat"];
 
@@ -72,6 +76,10 @@ impl Stage {
         for key in look_alikes(&self.accounts[0]) {
             self.put(&key, "belongs to nobody");
         }
+        for number in (0..CLUTTER).filter(|_| world.has_clutter) {
+            self.put(&format!("scheduled-deletions/2020-01-01/{number}.json"), "no request");
+        }
+        self.photolala.local().recorder().start();
     }
 
     async fn fill_account(&self, account: &Account, plan: &AccountPlan) {
@@ -121,6 +129,24 @@ impl Stage {
         self.put(&keys[0], entry(account, now, delete_on).to_string());
         self.put(&keys[1], scheduled(delete_on, now).to_string());
         keys
+    }
+
+    /// The same by a phone that believes it is a month ago.
+    pub fn slow_phone(&self, account: &Account) -> [String; 2] {
+        let then = self.now() - SignedDuration::from_hours(30 * 24);
+        let keys = [entry_key(&account.upper(), then), status_key(&account.upper())];
+        self.put(&keys[0], entry(account, then, then).to_string());
+        self.put(&keys[1], scheduled(then, then).to_string());
+        keys
+    }
+
+    /// Somebody who may not asks for Delete Now.
+    pub async fn stranger(&self, account: &Account) -> Result<Answer, FunctionError> {
+        if self.mode == ImmediateMode::Allowed {
+            let body = json!({"type": "immediate", "userId": account.upper()});
+            return self.photolala.ask_by_url(&account.neighbour().upper(), body).await;
+        }
+        self.photolala.delete_now(&account.upper()).await
     }
 
     /// Such an app cancels: every entry it finds, then the status.
@@ -214,6 +240,24 @@ impl Stage {
     /// Whether a request of the account waits.
     pub fn has_request(&self, who: usize) -> bool {
         self.own(request_key(&self.accounts[who].id()).as_str()).is_some()
+    }
+
+    /// The deletions that a notice of this kind told of.
+    pub fn told_of(&self, kind: &str) -> BTreeSet<String> {
+        let put = self.photolala.local().events().put().into_iter();
+        let told = put.filter(|notice| notice.envelope["detail-type"] == kind);
+        told.filter_map(|notice| notice.envelope["detail"]["deletionId"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// Versions that marks of the account's status may have made: none where a write replaces what was there.
+    pub fn versions_of_marks(&self, account: &Account) -> u64 {
+        if self.photolala.options().kind == BucketKind::Unversioned {
+            return 0;
+        }
+        let key = status_key(&account.upper());
+        let records = self.photolala.local().recorder().records();
+        let writes = |record: &&Record| record.info.operation == "PutObject" && record.info.key.as_ref() == Some(&key);
+        records.iter().filter(writes).count() as u64
     }
 
     /// Whether no function is at work.

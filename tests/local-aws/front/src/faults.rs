@@ -141,11 +141,11 @@ impl Faults {
         state.lambda = Some(lambda.clone());
     }
 
-    /// The error that one key of DeleteObjects meets, if any. Keys are many, so each meets one a little less often.
+    /// The error that one key of DeleteObjects meets, if any.
     pub(crate) fn of_key(&self) -> Option<&'static str> {
         const CODES: [&str; 4] = ["InternalError", "InternalError", "SlowDown", "AccessDenied"];
         let mut state = self.state();
-        let rate = state.rate / 4.0;
+        let rate = state.rate;
         if state.rng.f64() >= rate {
             return None;
         }

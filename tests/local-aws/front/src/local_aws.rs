@@ -141,6 +141,11 @@ impl LocalAws {
         self.clients.s3control()
     }
 
+    /// The S3 in memory; none with another S3 server behind.
+    pub fn s3(&self) -> Option<S3> {
+        self.cloud.other_s3.is_none().then(|| self.cloud.s3.clone())
+    }
+
     /// The contents of the S3 in memory; none with another S3 server behind.
     pub fn s3_store(&self) -> Option<&Store> {
         self.cloud.other_s3.is_none().then(|| self.cloud.s3.store())

@@ -33,9 +33,16 @@ struct Arguments {
     /// Tries the small world instead: every death, every cancellation, and every pair of them.
     #[arg(long)]
     small_world: bool,
-    /// With --small-world: pairs also where a job erases, which takes hours.
-    #[arg(long, requires = "small_world")]
-    all_pairs: bool,
+    /// With --small-world: pairs of deaths and cancellations nowhere, where no job is needed, or everywhere (hours).
+    #[arg(long, default_value = "direct")]
+    pairs: Pairs,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Pairs {
+    None,
+    Direct,
+    All,
 }
 
 fn main() -> ExitCode {
@@ -90,7 +97,11 @@ fn print(findings: &Findings) {
 }
 
 fn small_world(arguments: &Arguments) -> bool {
-    let pairs: &[Way] = if arguments.all_pairs { &Way::ALL } else { &[Way::Now, Way::Scheduled] };
+    let pairs: &[Way] = match arguments.pairs {
+        Pairs::None => &[],
+        Pairs::Direct => &[Way::Now, Way::Scheduled],
+        Pairs::All => &Way::ALL,
+    };
     let started = std::time::Instant::now();
     let tell = |done: usize, of: usize| {
         if done.is_multiple_of(1_000) {
