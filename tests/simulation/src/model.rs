@@ -142,6 +142,11 @@ impl Model {
         (known.end, known.may_go_from) = (End::Stays, None);
     }
 
+    /// Others than the service wrote versions of the account: how many it has is not known any more.
+    pub fn is_written(&mut self, who: usize) {
+        self.known[who].had = None;
+    }
+
     /// Nobody can say what was accepted.
     pub fn is_open(&mut self, who: usize) {
         let known = &mut self.known[who];

@@ -36,8 +36,13 @@ pub struct Report {
 /// Runs a schedule. Panics with the promise that was broken.
 pub async fn run(schedule: &Schedule) -> Report {
     let stage = Stage::set(schedule).await;
-    let mut performance =
-        Performance { model: Model::new(&stage, schedule).await, stage: &stage, seen: BTreeMap::new(), script: None };
+    let mut performance = Performance {
+        model: Model::new(&stage, schedule).await,
+        stage: &stage,
+        seen: BTreeMap::new(),
+        is_scheduled: true,
+        script: None,
+    };
     let mut rest = schedule.steps.as_slice();
     while let Some(group) = next_group(&mut rest) {
         performance.group(group).await;
@@ -54,7 +59,9 @@ pub async fn run_small(schedule: &Schedule, script: &Arc<Script>) {
     let stage = Stage::set(schedule).await;
     script.set(&stage);
     let model = Model::new(&stage, schedule).await;
-    let mut performance = Performance { model, stage: &stage, seen: BTreeMap::new(), script: Some(script.clone()) };
+    let is_scheduled = schedule.steps.iter().all(|step| step.does != Does::DeleteNow(0));
+    let mut performance =
+        Performance { model, stage: &stage, seen: BTreeMap::new(), is_scheduled, script: Some(script.clone()) };
     for step in &schedule.steps {
         performance.group(&[*step]).await;
     }
@@ -73,6 +80,8 @@ struct Performance<'a> {
     stage: &'a Stage,
     model: Model,
     seen: BTreeMap<String, u64>,
+    /// Whether the first account is erased by a run: then a cancellation that is accepted is final.
+    is_scheduled: bool,
     /// By which the first account may be cancelled in the middle of things.
     script: Option<Arc<Script>>,
 }
@@ -96,8 +105,10 @@ impl Performance<'_> {
             self.conclude(step.does, answered, is_alone(step.does, group));
         }
         self.hear_of_writers(&mut meanwhile);
-        self.model.judge(stage, &meanwhile).await;
-        self.hear_of_cancellation();
+        // Whether a request or its cancellation came first is not known; and Delete Now that is not written down yet
+        // goes on.
+        let is_asked = group.iter().any(|step| matches!(step.does, Does::Schedule(0) | Does::DeleteNow(0)));
+        self.judge(&meanwhile, self.is_scheduled && !is_asked).await;
     }
 
     /// What others wrote while the function was at work.
@@ -108,6 +119,7 @@ impl Performance<'_> {
                 Written::Cancelled { in_time } => {
                     let account = &self.stage.accounts[0];
                     self.model.asks_to_stay(0);
+                    self.model.is_written(0);
                     meanwhile.written.insert(status_key(&account.upper()));
                     if in_time { self.model.must_stay(0) } else { self.model.is_open(0) }
                 }
@@ -119,14 +131,17 @@ impl Performance<'_> {
         }
     }
 
-    /// What the person was told who cancelled while the function was at work. Who was told that it is too late is
-    /// erased in the end; but a deletion that nobody has accepted yet may never come to be.
-    fn hear_of_cancellation(&mut self) {
-        match self.script.as_ref().and_then(|script| script.take_answer()) {
-            None => {}
-            Some(200) => self.model.stays(0),
+    /// Judges, once what the person was told who cancelled while the function was at work is known.
+    async fn judge(&mut self, meanwhile: &Meanwhile, is_final: bool) {
+        let answer = self.script.as_ref().and_then(|script| script.take_answer());
+        match answer {
             Some(409) => self.model.accepted_unless_over(0),
             Some(_) => self.model.is_open(0),
+            None => {}
+        }
+        self.model.judge(self.stage, meanwhile).await;
+        if answer == Some(200) && is_final {
+            self.model.stays(0);
         }
     }
 
@@ -248,8 +263,7 @@ impl Performance<'_> {
         perform(self.stage, does).await;
         self.stage.photolala.quiet().await;
         self.hear_of_writers(&mut meanwhile);
-        self.model.judge(self.stage, &meanwhile).await;
-        self.hear_of_cancellation();
+        self.judge(&meanwhile, self.is_scheduled).await;
     }
 
     fn is_over(&self) -> bool {
