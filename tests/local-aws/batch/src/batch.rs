@@ -59,6 +59,13 @@ impl Batch {
         self.shared.fail(id, JobFailure::new("InternalError", "An injected fault: the job could not go on"));
     }
 
+    /// Kills the engine and starts it again, as often happens to a service that lives long; answers how many jobs it
+    /// then took up. What it had written down stays. Invocations in flight go on in Lambda and their answers are
+    /// lost, so their tasks are delivered again, as at-least-once delivery may.
+    pub async fn crash(&self) -> usize {
+        self.shared.crash().await
+    }
+
     /// Keeps jobs from leaving `New` and `Ready` until [`Batch::release`].
     pub fn hold(&self) {
         self.shared.hold(true);

@@ -1,4 +1,4 @@
-use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
+use std::{collections::VecDeque, pin::pin, time::Duration};
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tokio::time::Instant;
@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use crate::{
     invoke::{Delivery, Invoker, Outcome},
     job::{Progress, Status},
+    ledger::{Final, Ledger},
     manifest::Task,
     options::Pace,
     payload::ResultCode,
@@ -26,28 +27,10 @@ pub(crate) enum End {
     TooManyFailures,
 }
 
-/// A task's last word, a row of the completion report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Final {
-    pub(crate) succeeded: bool,
-    pub(crate) http: u16,
-    /// Empty if the task succeeded.
-    pub(crate) error: &'static str,
-    pub(crate) message: String,
-}
-
-/// What the active phase leaves.
-pub(crate) struct Ledger {
-    pub(crate) end: End,
-    /// Whether the function was invoked at all.
-    pub(crate) invoked: bool,
-    /// By the task's index; `None` if it did not end.
-    pub(crate) finals: Vec<Option<Final>>,
-}
-
-/// Runs a job's tasks until they have ended, the job is stopped, or too many have failed.
-pub(crate) async fn run(shared: &Arc<Shared>, job_id: &str, invoker: &Invoker, tasks: &[Task]) -> Ledger {
-    let mut dispatch = Dispatch::new(shared, job_id, invoker, tasks);
+/// Runs those of a job's tasks that have not ended until they have, the job is stopped, or too many have failed.
+pub(crate) async fn run(shared: &Shared, job_id: &str, invoker: &Invoker) -> End {
+    let ledger = shared.lock().ledger(job_id);
+    let mut dispatch = Dispatch::new(shared, job_id, invoker, &ledger);
     let mut in_flight = FuturesUnordered::new();
     let mut stopped = pin!(shared.left(job_id, Status::Active));
     loop {
@@ -63,7 +46,7 @@ pub(crate) async fn run(shared: &Arc<Shared>, job_id: &str, invoker: &Invoker, t
             () = tokio::time::sleep_until(dispatch.resume), if waits => {}
         }
     }
-    Ledger { end: dispatch.end, invoked: dispatch.deliveries > 0, finals: dispatch.finals }
+    dispatch.end
 }
 
 type InFlight<'a> = FuturesUnordered<BoxFuture<'a, (Vec<usize>, Delivery)>>;
@@ -82,22 +65,20 @@ struct Dispatch<'a> {
     resume: Instant,
     throttle_delay: Duration,
     deliveries: u64,
-    progress: Progress,
-    finals: Vec<Option<Final>>,
     end: End,
 }
 
 impl<'a> Dispatch<'a> {
-    fn new(shared: &'a Shared, job_id: &'a str, invoker: &'a Invoker, tasks: &'a [Task]) -> Self {
+    fn new(shared: &'a Shared, job_id: &'a str, invoker: &'a Invoker, ledger: &'a Ledger) -> Self {
         let pace = &shared.options.pace;
-        let mut order: Vec<usize> = (0..tasks.len()).collect();
+        let mut order: Vec<usize> = ledger.open().collect();
         shuffle(&mut order, pace.seed);
         Self {
             shared,
             pace,
             job_id,
             invoker,
-            tasks,
+            tasks: &ledger.tasks,
             queue: order.into(),
             redrive: Vec::new(),
             rounds: 0,
@@ -105,9 +86,7 @@ impl<'a> Dispatch<'a> {
             resume: Instant::now(),
             throttle_delay: pace.throttle_delay,
             deliveries: 0,
-            progress: Progress { total: tasks.len() as u64, ..Progress::default() },
-            finals: vec![None; tasks.len()],
-            end: End::Done,
+            end: if too_many_failures(ledger.progress()) { End::TooManyFailures } else { End::Done },
         }
     }
 
@@ -119,6 +98,7 @@ impl<'a> Dispatch<'a> {
                 return;
             }
             self.deliveries += 1;
+            self.shared.record(self.job_id, |ledger| ledger.invoked = true);
             let duplicate = self.pace.duplicate_every.is_some_and(|every| self.deliveries.is_multiple_of(every.get()));
             let (invoker, tasks) = (self.invoker, self.tasks);
             let delivery = async move {
@@ -187,14 +167,8 @@ impl<'a> Dispatch<'a> {
     }
 
     fn conclude(&mut self, index: usize, last: Final) {
-        if last.succeeded {
-            self.progress.succeeded += 1;
-        } else {
-            self.progress.failed += 1;
-        }
-        self.finals[index] = Some(last);
-        self.shared.progress(self.job_id, self.progress);
-        if self.end == End::Done && too_many_failures(self.progress) {
+        let progress = self.shared.record(self.job_id, |ledger| ledger.conclude(index, last));
+        if self.end == End::Done && too_many_failures(progress) {
             self.end = End::TooManyFailures;
         }
     }

@@ -55,7 +55,13 @@ impl Invoker {
         let invocation_id = base64::encode(Uuid::new_v4().as_bytes());
         let payload = event(&self.job_id, &self.operation, &invocation_id, tasks);
         let call = self.lambda.invoke().function_name(&self.operation.function_arn);
-        match call.invocation_type(InvocationType::RequestResponse).payload(Blob::new(payload)).send().await {
+        let call = call.invocation_type(InvocationType::RequestResponse).payload(Blob::new(payload));
+        // On its own, so that the invocation goes on when the engine that waits for it is killed.
+        let Ok(sent) = tokio::spawn(call.send()).await else {
+            // The whole runtime ends, and the engine with it.
+            return std::future::pending().await;
+        };
+        match sent {
             Ok(output) => Delivery::Outcomes(answered(&output, tasks)),
             Err(error) => failed(&error, tasks.len()),
         }

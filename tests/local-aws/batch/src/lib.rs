@@ -32,6 +32,7 @@ mod events;
 mod invoke;
 mod job;
 mod keys;
+mod ledger;
 mod manifest;
 mod options;
 mod payload;

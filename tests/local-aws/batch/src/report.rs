@@ -11,10 +11,9 @@ use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
 
 use crate::{
-    dispatch::Final,
     job::{Report, ReportScope},
+    ledger::{Final, Ledger},
     manifest::Task,
-    store::new_uuid,
 };
 
 /// The columns as AWS's reports name them.
@@ -31,24 +30,19 @@ pub(crate) struct File {
 }
 
 /// The report's files, its `manifest.json` last so that it names only what is there.
-pub(crate) fn files(
-    report: &Report,
-    job_id: &str,
-    tasks: &[Task],
-    finals: &[Option<Final>],
-    now: Timestamp,
-    rows_max: usize,
-) -> Vec<File> {
+pub(crate) fn files(report: &Report, job_id: &str, ledger: &Ledger, now: Timestamp, rows_max: usize) -> Vec<File> {
     let folder = folder(report, job_id);
     let statuses: &[bool] = if report.scope == ReportScope::AllTasks { &[true, false] } else { &[false] };
     let (mut files, mut results) = (Vec::new(), Vec::new());
     for succeeded in statuses {
-        let rows = tasks.iter().zip(finals).filter_map(|(task, last)| Some((task, last.as_ref()?)));
-        let rows: Vec<String> =
-            rows.filter(|(_, last)| last.succeeded == *succeeded).map(|(task, last)| row(task, last)).collect();
+        let rows: Vec<String> = ledger
+            .ended()
+            .filter(|(_, last)| last.succeeded == *succeeded)
+            .map(|(task, last)| row(task, last))
+            .collect();
         for part in rows.chunks(rows_max.max(1)) {
             let file = File {
-                key: format!("{folder}/results/{}.csv", file_name()),
+                key: format!("{folder}/results/{}.csv", file_name(job_id, files.len())),
                 content_type: "text/csv",
                 body: part.concat().into_bytes(),
             };
@@ -108,10 +102,10 @@ fn status(succeeded: bool) -> &'static str {
     if succeeded { "succeeded" } else { "failed" }
 }
 
-/// Forty hexadecimal digits, as AWS's files have.
-fn file_name() -> String {
-    let random = [new_uuid(), new_uuid()].map(|uuid| uuid.simple().to_string()).concat();
-    random[..40].into()
+/// Forty hexadecimal digits, as AWS's files have; the same when a report is written again.
+fn file_name(job_id: &str, number: usize) -> String {
+    let digits = ["a", "b"].map(|half| hex(&Md5::digest(format!("{job_id} {number} {half}")))).concat();
+    digits[..40].into()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -127,7 +121,7 @@ mod tests {
     use jiff::Timestamp;
     use serde_json::Value;
 
-    use super::{Final, Report, ReportScope, Task, files};
+    use super::{Final, Ledger, Report, ReportScope, Task, files};
 
     fn report(scope: ReportScope, prefix: Option<&str>) -> Report {
         Report {
@@ -139,20 +133,18 @@ mod tests {
         }
     }
 
-    fn ended(succeeded: bool, message: &str) -> Option<Final> {
-        Some(Final {
-            succeeded,
-            http: 200,
-            error: if succeeded { "" } else { "PermanentFailure" },
-            message: message.into(),
-        })
+    fn ended(succeeded: bool, message: &str) -> Final {
+        Final { succeeded, http: 200, error: if succeeded { "" } else { "PermanentFailure" }, message: message.into() }
     }
 
     fn made(report: &Report, rows_max: usize) -> Vec<(String, String)> {
         let tasks: Vec<Task> =
             (0..4).map(|n| Task { bucket: "bkt".into(), cell: format!("k%20{n}").into(), version: None }).collect();
-        let finals = [ended(true, ""), ended(false, "a \"b\", c"), None, ended(true, "yes")];
-        let files = files(report, "j", &tasks, &finals, Timestamp::UNIX_EPOCH, rows_max);
+        let mut ledger = Ledger::of(tasks);
+        ledger.conclude(3, ended(true, "yes"));
+        ledger.conclude(1, ended(false, "a \"b\", c"));
+        ledger.conclude(0, ended(true, ""));
+        let files = files(report, "j", &ledger, Timestamp::UNIX_EPOCH, rows_max);
         files.into_iter().map(|file| (file.key, String::from_utf8(file.body).unwrap())).collect()
     }
 

@@ -4,7 +4,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinHandle};
 use uuid::Uuid;
 
 use crate::{
@@ -13,6 +13,8 @@ use crate::{
     error::ApiError,
     events::{self, EventName},
     job::{Job, JobFailure, Progress, Status},
+    ledger::Ledger,
+    manifest::Task,
     options::Options,
 };
 
@@ -35,6 +37,10 @@ pub(crate) struct State {
     jobs: BTreeMap<u64, Job>,
     sequences: HashMap<String, u64>,
     tokens: HashMap<String, (CreateJob, String)>,
+    /// Of jobs that have not ended.
+    ledgers: HashMap<String, Ledger>,
+    /// What drives the jobs that have not ended.
+    engines: HashMap<String, JoinHandle<()>>,
     next: u64,
     held: bool,
 }
@@ -48,6 +54,11 @@ impl State {
     /// All jobs, oldest first.
     pub(crate) fn jobs(&self) -> impl DoubleEndedIterator<Item = &Job> {
         self.jobs.values()
+    }
+
+    /// What is known of a job's work; nothing before its manifest is read.
+    pub(crate) fn ledger(&self, id: &str) -> Ledger {
+        self.ledgers.get(id).cloned().unwrap_or_default()
     }
 
     /// Whether jobs are kept from leaving `New` and `Ready`.
@@ -126,9 +137,28 @@ impl Shared {
         state.sequences.insert(id.clone(), job.sequence);
         state.tokens.insert(request.token.clone(), (request, id.clone()));
         state.jobs.insert(job.sequence, job);
-        drop(state);
-        tokio::spawn(engine::run(Arc::clone(self), id.clone()));
+        self.drive(&mut state, &id);
         Ok(id)
+    }
+
+    fn drive(self: &Arc<Self>, state: &mut State, id: &str) {
+        let engine = tokio::spawn(engine::run(Arc::clone(self), id.to_owned()));
+        state.engines.insert(id.to_owned(), engine);
+    }
+
+    /// Ends what drives the jobs, then drives them again from what is known of them; tells how many.
+    pub(crate) async fn crash(self: &Arc<Self>) -> usize {
+        let killed = std::mem::take(&mut self.lock().engines);
+        killed.values().for_each(JoinHandle::abort);
+        for engine in killed.into_values() {
+            // Only then it does nothing more; whether it had come to its end does not matter.
+            _ = engine.await;
+        }
+        let mut state = self.lock();
+        let idle = |job: &&Job| !job.status.is_terminal() && !state.engines.contains_key(&job.id);
+        let idle: Vec<String> = state.jobs().filter(idle).map(|job| job.id.clone()).collect();
+        idle.iter().for_each(|id| self.drive(&mut state, id));
+        idle.len()
     }
 
     fn new_job(&self, request: &CreateJob, sequence: u64) -> Job {
@@ -210,11 +240,28 @@ impl Shared {
         }
     }
 
-    /// Sets the counters.
-    pub(crate) fn progress(&self, id: &str, progress: Progress) {
-        if let Some(job) = self.lock().job_mut(id) {
+    /// Writes down which tasks the job has.
+    pub(crate) fn planned(&self, id: &str, tasks: Vec<Task>) {
+        self.record(id, |ledger| *ledger = Ledger::of(tasks));
+    }
+
+    /// Writes down what became of the job's work, and sets and tells the counters.
+    pub(crate) fn record(&self, id: &str, note: impl FnOnce(&mut Ledger)) -> Progress {
+        let mut state = self.lock();
+        let ledger = state.ledgers.entry(id.to_owned()).or_default();
+        note(ledger);
+        let progress = ledger.progress();
+        if let Some(job) = state.job_mut(id) {
             job.progress = Some(progress);
         }
+        progress
+    }
+
+    /// Lets go of what only a job that goes on needs.
+    pub(crate) fn ended(&self, id: &str) {
+        let mut state = self.lock();
+        state.ledgers.remove(id);
+        state.engines.remove(id);
     }
 
     /// Holds or releases jobs in `New` and `Ready`.

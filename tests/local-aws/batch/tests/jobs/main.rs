@@ -2,6 +2,7 @@
 //! The clock of tokio is paused: waiting costs nothing and every run is the same.
 
 mod api;
+mod crashes;
 mod creating;
 mod lifecycle;
 mod reports;
