@@ -76,6 +76,7 @@ impl Fixture {
     /// Writes it all: straight into the S3 in memory, or through the SDK into another. In a suspended bucket
     /// versioning is on while the history is written, so fill one account after the other there.
     pub async fn fill(&self, photolala: &Photolala) -> Result<(), SeedError> {
+        photolala.people().add(&self.account);
         let bucket = self.bucket.as_deref().unwrap_or_else(|| photolala.bucket());
         seed(photolala, bucket, &self.layout(photolala.options().kind)).await
     }

@@ -24,6 +24,15 @@ pub(crate) enum Write {
     Upload(String),
 }
 
+impl Write {
+    pub(crate) fn key(&self) -> &str {
+        match self {
+            Self::Put(object) => &object.key,
+            Self::Delete(key) | Self::Upload(key) => key,
+        }
+    }
+}
+
 /// An object to put.
 #[derive(Debug)]
 pub(crate) struct Object {

@@ -12,6 +12,7 @@ mod fault;
 mod fixture;
 mod images;
 mod layout;
+mod people;
 pub mod person;
 mod photolala;
 pub mod promises;

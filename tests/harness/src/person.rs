@@ -45,6 +45,7 @@ impl Photolala {
 
     /// The app schedules by itself: entry first, then status. Answers the moment it names.
     pub async fn app_schedules(&self, account: &Account, grace_seconds: i64) -> Timestamp {
+        self.people().add(account);
         let now = self.now();
         let delete_on = now.checked_add(jiff::SignedDuration::from_secs(grace_seconds)).expect("a moment of our time");
         self.put(&entry_key(&account.upper(), delete_on), &entry(account, now, delete_on).to_string()).await;

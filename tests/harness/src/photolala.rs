@@ -18,8 +18,9 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::deploy::{deletion_variables, eraser_variables};
 use crate::fault::said;
+use crate::people::People;
 use crate::start::{Options, StartError, buckets, in_process, local_aws};
-use crate::{Account, Answer, FunctionError, Snapshot};
+use crate::{Account, Answer, FunctionError, Snapshot, promises};
 
 /// Rounds of reconciling before a deletion counts as stuck.
 const ROUNDS_MAX: u32 = 12;
@@ -28,9 +29,11 @@ const PATIENT_ROUNDS: u32 = 2;
 /// Longest wait for one job: a million versions at an environment's pace take less.
 const JOB_TIME_MAX: Duration = Duration::from_mins(30);
 
-/// The service on the local AWS.
+/// The service on the local AWS. When it goes, nothing it ever told may name anybody it ever heard of (P10).
 pub struct Photolala {
-    local: LocalAws,
+    /// None once it is shut down.
+    local: Option<Box<LocalAws>>,
+    people: People,
     options: Options,
     s3: aws_sdk_s3::Client,
     lambda: aws_sdk_lambda::Client,
@@ -79,12 +82,17 @@ impl Photolala {
         // The app's own client decides about retries; here each call is one request.
         let lambda = local.clients().named("app").without_retries().lambda();
         let variables = deletion_variables(&options);
-        Ok(Self { local, options, s3, lambda, variables })
+        Ok(Self { local: Some(Box::new(local)), people: People::default(), options, s3, lambda, variables })
     }
 
     /// The local AWS behind it.
     pub fn local(&self) -> &LocalAws {
-        &self.local
+        self.local.as_deref().expect("only shutting down takes it away")
+    }
+
+    /// Whoever the service heard of so far.
+    pub(crate) fn people(&self) -> &People {
+        &self.people
     }
 
     /// What it was started with.
@@ -168,10 +176,12 @@ impl Photolala {
 
     /// Invokes the deletion function and waits for its payload.
     pub async fn invoke(&self, event: Value) -> Result<Value, FunctionError> {
+        self.people.add_asked(&event);
         let request = self.lambda.invoke().function_name(&self.environment().functions.deletion);
         let sent = request.payload(event.to_string().into_bytes().into()).send().await;
         let output = sent.map_err(|error| FunctionError::Refused(said(&error)))?;
         let payload = output.payload().map(AsRef::as_ref).unwrap_or_default();
+        promises::silent_answer(self, &event, payload);
         if output.function_error().is_some() {
             return Err(FunctionError::failed(payload));
         }
@@ -214,13 +224,13 @@ impl Photolala {
 
     /// Waits until no asynchronous invocation and no job is under way.
     pub async fn quiet(&self) {
-        self.local.lambda().settled().await;
-        for job in self.local.batch().jobs() {
-            let finished = self.local.batch().finished(&job.id);
+        self.local().lambda().settled().await;
+        for job in self.local().batch().jobs() {
+            let finished = self.local().batch().finished(&job.id);
             let in_time = tokio::time::timeout(JOB_TIME_MAX, finished).await.is_ok();
             assert!(in_time, "job {} has not ended after {JOB_TIME_MAX:?}", job.id);
         }
-        self.local.lambda().settled().await;
+        self.local().lambda().settled().await;
     }
 
     /// Lets the time to the second look pass and reconciles, so that settled deletions lose their records.
@@ -233,8 +243,8 @@ impl Photolala {
 
     /// Lets so many seconds pass: by moving the clock, or by waiting where another server has its own.
     pub async fn pass(&self, seconds: i64) {
-        if self.local.s3_store().is_some() {
-            self.local.advance(SignedDuration::from_secs(seconds));
+        if self.local().s3_store().is_some() {
+            self.local().advance(SignedDuration::from_secs(seconds));
         } else {
             tokio::time::sleep(Duration::from_secs(seconds.unsigned_abs())).await;
         }
@@ -278,14 +288,14 @@ impl Photolala {
     /// Everything in every bucket but the manifest bucket; with another S3 server behind, in the photo buckets.
     pub async fn snapshot(&self) -> Snapshot {
         let (buckets, mappings) = (self.watched_buckets(), &self.environment().mapping_prefixes);
-        match self.local.s3_store() {
+        match self.local().s3_store() {
             Some(store) => Snapshot::of_store(store, &buckets, mappings),
             None => Snapshot::take(&self.s3, &buckets, mappings).await,
         }
     }
 
     fn watched_buckets(&self) -> Vec<String> {
-        if let Some(store) = self.local.s3_store() {
+        if let Some(store) = self.local().s3_store() {
             let manifest = self.environment().manifest_bucket();
             return store.buckets().into_iter().filter(|name| *name != manifest).collect();
         }
@@ -293,7 +303,19 @@ impl Photolala {
     }
 
     /// Closes the port and ends the functions' processes.
-    pub async fn shutdown(self) {
-        self.local.shutdown().await;
+    pub async fn shutdown(mut self) {
+        promises::silent_to_the_end(&self);
+        if let Some(local) = self.local.take() {
+            local.shutdown().await;
+        }
+    }
+}
+
+impl Drop for Photolala {
+    fn drop(&mut self) {
+        // A story that has failed already says what was first.
+        if self.local.is_some() && !std::thread::panicking() {
+            promises::silent_to_the_end(self);
+        }
     }
 }

@@ -49,11 +49,8 @@ pub(crate) async fn seed(photolala: &Photolala, bucket: &str, layout: &Layout<'_
     write_all(photolala, bucket, layout.present()).await
 }
 
-async fn write_all(
-    photolala: &Photolala,
-    bucket: &str,
-    mut writes: impl Iterator<Item = Write>,
-) -> Result<(), SeedError> {
+async fn write_all(photolala: &Photolala, bucket: &str, writes: impl Iterator<Item = Write>) -> Result<(), SeedError> {
+    let mut writes = writes.inspect(|write| photolala.people().add_key(write.key()));
     if let Some(store) = photolala.local().s3_store() {
         return writes.try_for_each(|write| store_one(store, bucket, write).map_err(SeedError::from));
     }

@@ -43,6 +43,19 @@ async fn whatever_names_a_person_breaks_p10() {
         let text = panic_of(silent_about_people(&photolala, &before, &[&account])).await.unwrap();
         assert!(text.starts_with("P10") && text.contains("receipts/1.json"), "{text}");
     }
+    put(&photolala, "receipts/1.json", "{}");
+}
+
+#[tokio::test]
+async fn no_service_goes_that_told_of_somebody() {
+    let photolala = start().await;
+    let account = Account::seeded(1);
+    Fixture::of(&account).fill(&photolala).await.unwrap();
+    put(&photolala, record_key(&account.id()).as_str(), account.upper());
+    put(&photolala, "receipts/1.json", account.lower());
+    let panic = std::panic::catch_unwind(AssertUnwindSafe(|| drop(photolala))).unwrap_err();
+    let text = panic.downcast_ref::<String>().unwrap();
+    assert!(text.starts_with("P10") && text.contains("receipts/1.json"), "{text}");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use domain::receipt::{Receipt, ReceiptState, proof};
 
 pub use scope::Scope;
 pub use silence::silent_about_people;
+pub(crate) use silence::{silent_answer, silent_to_the_end};
 
 use crate::{Account, Change, Photolala, Snapshot};
 
