@@ -11,7 +11,7 @@ use crate::app::put;
 use crate::stage::{Stage, kind, options, threshold};
 
 /// Every bucket, the service's own too.
-async fn everything(photolala: &Photolala) -> Snapshot {
+pub async fn everything(photolala: &Photolala) -> Snapshot {
     let environment = photolala.environment();
     let mut buckets: Vec<String> = environment.buckets.iter().map(|bucket| bucket.name.to_string()).collect();
     buckets.push(environment.manifest_bucket());

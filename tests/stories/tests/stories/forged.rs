@@ -57,6 +57,11 @@ impl Forgery {
         zstd::bulk::compress(text.as_bytes(), 3).unwrap()
     }
 
+    async fn take_away(&self, key: &str) {
+        let bucket = self.stage.photolala.environment().manifest_bucket();
+        self.stage.photolala.s3().delete_object().bucket(bucket).key(key).send().await.expect("it goes");
+    }
+
     async fn put(&self, key: &str, body: Vec<u8>) {
         let bucket = self.stage.photolala.environment().manifest_bucket();
         let put = self.stage.photolala.s3().put_object().bucket(bucket).key(key).body(body.into());
@@ -104,6 +109,7 @@ impl Forgery {
         let no_page = "the key is not that of a page";
         let photo = format!("photos/{}/x.dat", neighbour.upper());
         let of_nobody = format!("photos/{}", account.upper());
+        let own = self.stage.photolala.environment().manifest_bucket();
         let huge = vec![b'\n'; 9 << 20];
         let cases = [
             ("another account's key", self.key(10), self.of(&photo, "null"), outside),
@@ -113,6 +119,12 @@ impl Forgery {
                 "another bucket",
                 self.key(13),
                 self.with(self.stage.photolala.bucket(), "photolala-prod"),
+                "its bucket is not configured",
+            ),
+            (
+                "the service's own bucket",
+                self.key(20),
+                self.with(self.stage.photolala.bucket(), &own),
                 "its bucket is not configured",
             ),
             (
@@ -168,8 +180,7 @@ async fn a_forged_page_erases_nothing() {
         assert_eq!(then.changes_to(&forgery.stage.photolala.snapshot().await), [], "{what}");
     }
     for Forged { key, .. } in &forged {
-        let bucket = forgery.stage.photolala.environment().manifest_bucket();
-        forgery.stage.photolala.s3().delete_object().bucket(bucket).key(key).send().await.expect("it goes");
+        forgery.take_away(key).await;
     }
     forgery.finish().await;
 }
@@ -187,8 +198,57 @@ async fn tasks_of_one_event_are_answered_one_by_one() {
     assert_eq!(codes, ["PermanentFailure", "PermanentFailure", "Succeeded", "PermanentFailure"], "{results:?}");
     assert!(results[1].1.contains("not UTF-8") && results[3].1.contains("stale"), "{results:?}");
     assert_eq!(forgery.refusals(), 2, "a page that is not there is stale, not forged");
-    let bucket = forgery.stage.photolala.environment().manifest_bucket();
-    forgery.stage.photolala.s3().delete_object().bucket(bucket).key(forgery.key(10)).send().await.expect("it goes");
+    forgery.take_away(&forgery.key(10)).await;
+    forgery.finish().await;
+}
+
+/// P1: a page that is sound in itself, about another account: nothing is erased, for that account has no record that
+/// waits for it.
+#[tokio::test]
+async fn a_sound_page_about_another_account_erases_nothing() {
+    let forgery = Forgery::set().await;
+    let (account, neighbour) = (&forgery.stage.account, forgery.stage.account.neighbour());
+    let then = forgery.stage.photolala.snapshot().await;
+    let theirs = then.0.keys().find(|place| place.key.starts_with(&format!("photos/{}/", neighbour.upper())));
+    let theirs = &theirs.expect("the neighbour has photos").key;
+    let page = zstd::bulk::decompress(&forgery.of(theirs, "null"), 1 << 20).expect("a page is zstd");
+    let text = String::from_utf8(page).expect("a page is UTF-8").replace(&account.upper(), &neighbour.upper());
+    assert!(!text.contains(&account.upper()), "the page still speaks of the account");
+    forgery.put(&forgery.key(10), zstd::bulk::compress(text.as_bytes(), 3).unwrap()).await;
+    let results = forgery.erase("2.0", &[forgery.key(10).as_str()]).await.expect("an answer");
+    assert_eq!(results[0].0, "PermanentFailure", "{results:?}");
+    assert!(results[0].1.contains("stale"), "{results:?}");
+    assert_eq!(then.changes_to(&forgery.stage.photolala.snapshot().await), []);
+    forgery.take_away(&forgery.key(10)).await;
+    forgery.finish().await;
+}
+
+/// P1: a job of another environment that reaches this eraser: its pages lie in another bucket, and only our own is
+/// read, whatever the event says.
+#[tokio::test]
+async fn pages_of_another_environment_are_not_read() {
+    let forgery = Forgery::set().await;
+    let photolala = &forgery.stage.photolala;
+    let elsewhere = format!("{}-elsewhere", photolala.environment().manifest_bucket());
+    photolala.s3().create_bucket().bucket(&elsewhere).send().await.expect("a bucket is made");
+    let key = forgery.key(10);
+    let put = photolala.s3().put_object().bucket(&elsewhere).key(&key);
+    let page = zstd::bulk::compress(forgery.page.as_bytes(), 3).unwrap();
+    put.body(page.into()).send().await.expect("the page is there");
+    let then = photolala.snapshot().await;
+    let arn = format!("arn:aws:s3:::{elsewhere}");
+    for (schema, bucket) in [("1.0", json!({"s3BucketArn": arn})), ("2.0", json!({"s3Bucket": elsewhere}))] {
+        let mut task = json!({ "taskId": "0", "s3Key": key, "s3VersionId": null });
+        task.as_object_mut().unwrap().extend(bucket.as_object().unwrap().clone());
+        let event =
+            json!({ "invocationSchemaVersion": schema, "invocationId": "i", "job": { "id": "j" }, "tasks": [task] });
+        let answer = forgery.invoke(&event).await.expect("an answer");
+        let result = &answer["results"][0];
+        assert_eq!(result["resultCode"], "PermanentFailure", "{answer}");
+        assert!(result["resultString"].as_str().is_some_and(|why| why.contains("stale")), "{answer}");
+    }
+    assert_eq!(then.changes_to(&photolala.snapshot().await), []);
+    photolala.s3().delete_object().bucket(&elsewhere).key(&key).send().await.expect("it goes");
     forgery.finish().await;
 }
 
