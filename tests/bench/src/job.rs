@@ -79,8 +79,9 @@ fn requests(photolala: &Photolala, names: &[&String; 2]) -> BTreeMap<String, u64
     requests
 }
 
+/// The most memory that any process of a function ever had.
 #[allow(clippy::cast_precision_loss, reason = "figures for people")]
-fn peak_mib(photolala: &Photolala, name: &str) -> f64 {
+pub fn peak_mib(photolala: &Photolala, name: &str) -> f64 {
     let peaks = photolala.local().lambda().processes(name).into_iter().filter_map(|p| p.peak_memory_bytes);
     peaks.max().unwrap_or_default() as f64 / 1_048_576.0
 }

@@ -1,12 +1,14 @@
-//! Many people press Delete Now at once while the functions' processes are killed: nothing may be lost.
+//! Many people press Delete Now at once while the functions' processes and the jobs' engine are killed: nothing may be
+//! lost.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use domain::record::LEASE_SECONDS;
 use futures::{StreamExt as _, stream};
-use harness::{Account, Fixture, FunctionError, Options, Photolala, promises};
+use harness::{Account, Fixture, Options, Photolala, promises};
+use serde_json::json;
 
+use crate::chaos::{Chaos, ask, long_jobs};
 use crate::{Figure, figure};
 
 const ACCOUNTS: u64 = 500;
@@ -19,12 +21,14 @@ const LARGE: usize = 90;
 /// Processes of the deletion function at once; a machine of two cores runs no more.
 const CONCURRENCY: usize = 24;
 const BETWEEN_KILLS: Duration = Duration::from_millis(400);
+/// So many kills of processes, then one of the engine.
+const ENGINE_EVERY: u64 = 2;
 /// Rounds of reconciling until all must be complete.
 const ROUNDS_MAX: u32 = 20;
 
 /// Measures calls until all are answered, and rounds until nothing is left.
 pub async fn measure() -> Vec<Figure> {
-    let mut options = Options { deletion_concurrency: CONCURRENCY, ..Options::default() };
+    let mut options = Options { deletion_concurrency: CONCURRENCY, pace: long_jobs(), ..Options::default() };
     options.deletion_variables.insert("DELETION_THRESHOLD".to_owned(), THRESHOLD.to_owned());
     let photolala = Photolala::start(options).await.expect("the service starts");
     let accounts: Vec<Account> = (1..=ACCOUNTS).map(Account::seeded).collect();
@@ -36,12 +40,11 @@ pub async fn measure() -> Vec<Figure> {
     neighbour.fill(&photolala).await.expect("the neighbour is filled");
     let before = photolala.snapshot().await;
     let started = std::time::Instant::now();
-    let calls = stream::iter(&accounts).map(|account| ask(&photolala, account)).buffer_unordered(accounts.len());
-    let asked = tokio::select! {
-        asked = calls.collect::<Vec<_>>() => asked,
-        never = kill(&photolala) => match never {},
-    };
-    let (seconds, kills) = (started.elapsed().as_secs_f64(), killed(&photolala));
+    let chaos = Chaos::over(&photolala, BETWEEN_KILLS, ENGINE_EVERY);
+    let calls = accounts.iter().map(|account| json!({"type": "immediate", "userId": account.upper()}));
+    let calls = stream::iter(calls).map(async |event| ask(&photolala, &event).await).buffer_unordered(accounts.len());
+    let asked = chaos.during(calls.collect::<Vec<_>>()).await;
+    let (seconds, kills) = (started.elapsed().as_secs_f64(), chaos.kills());
     let rounds = until_complete(&photolala).await;
     let scope = promises::Scope::of(photolala.environment(), &accounts.iter().collect::<Vec<_>>());
     let after = photolala.snapshot().await;
@@ -53,48 +56,16 @@ pub async fn measure() -> Vec<Figure> {
     vec![
         figure("people at once", ACCOUNTS.to_string(), "-"),
         figure("calls until each had an answer", tries.to_string(), "-"),
-        figure("processes killed meanwhile", kills.to_string(), "-"),
+        figure("processes killed meanwhile", kills.processes.to_string(), "-"),
+        figure(
+            "the jobs' engine killed meanwhile, jobs it then took up",
+            format!("{}, {}", kills.engine, kills.jobs),
+            "-",
+        ),
         figure("seconds until each had an answer", format!("{seconds:.1}"), "-"),
         figure("rounds of reconcile until nothing was left", rounds.to_string(), format!("≤ {ROUNDS_MAX}")),
         figure("receipts", receipts.to_string(), ACCOUNTS.to_string()),
     ]
-}
-
-/// Asks until there is an answer, as an app does; says how often.
-async fn ask(photolala: &Photolala, account: &Account) -> u64 {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        match photolala.delete_now(&account.upper()).await {
-            Ok(answer) if answer.status_code < 500 => return tries,
-            Ok(_) | Err(FunctionError::Refused(_) | FunctionError::Failed { .. }) => {}
-            Err(error) => panic!("{error}"),
-        }
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
-}
-
-/// Kills the oldest running process again and again, of the two functions in turn.
-async fn kill(photolala: &Photolala) -> Infallible {
-    let mut names = names(photolala).into_iter().cycle();
-    loop {
-        tokio::time::sleep(BETWEEN_KILLS).await;
-        let lambda = photolala.local().lambda();
-        let running = names.next().and_then(|name| lambda.processes(name).into_iter().find(|p| p.pid.is_some()));
-        if let Some(process) = running {
-            lambda.kill_process(&process.id);
-        }
-    }
-}
-
-fn names(photolala: &Photolala) -> [&String; 2] {
-    let functions = &photolala.environment().functions;
-    [&functions.deletion, &functions.eraser]
-}
-
-fn killed(photolala: &Photolala) -> u64 {
-    let processes = names(photolala).into_iter().flat_map(|name| photolala.local().lambda().processes(name));
-    processes.filter(|process| process.ended.as_deref().is_some_and(|how| how.contains("signal"))).count() as u64
 }
 
 async fn until_complete(photolala: &Photolala) -> u32 {

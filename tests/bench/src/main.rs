@@ -1,12 +1,17 @@
 //! Measures what the project promises about requests, memory, start-up and speed, and prints it beside the promise.
 //! Counts and memory are of the functions as they are deployed; speeds are this machine's.
 
+mod chaos;
 mod delete_now;
 mod job;
 mod load;
 mod local_aws_speed;
 mod scheduled_run;
+mod soak;
 mod startup;
+mod wave;
+
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use comfy_table::Table;
@@ -19,6 +24,9 @@ struct Args {
     /// Versions of the large account of the `job` benchmark.
     #[arg(long, default_value_t = 100_000)]
     versions: usize,
+    /// How long the `soak` goes on; its last wave is finished all the same.
+    #[arg(long, default_value_t = 2)]
+    minutes: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -29,8 +37,10 @@ enum What {
     Job,
     /// Requests, seconds and memory of a scheduled run among a million mappings.
     ScheduledRun,
-    /// 500 people who press Delete Now at once, while processes are killed.
+    /// 500 people who press Delete Now at once, while processes and the jobs' engine are killed.
     Load,
+    /// Waves of people who delete, schedule, cancel and register again, while processes are killed.
+    Soak,
     /// Start of each function to its first poll of the Runtime API.
     Startup,
     /// Speed of the local AWS itself.
@@ -70,6 +80,9 @@ async fn main() {
     }
     if wanted(What::Load) {
         show("Under load", load::measure().await);
+    }
+    if wanted(What::Soak) {
+        show("Waves without end", Box::pin(soak::measure(Duration::from_mins(args.minutes))).await);
     }
     if wanted(What::LocalAws) {
         show("The local AWS", local_aws_speed::measure().await);
