@@ -204,9 +204,7 @@ impl Performance<'_> {
             None => return self.count(does, "done"),
         };
         self.count(does, &status.to_string());
-        if let (Does::Run, Some(Ok(answer))) = (does, &answered) {
-            self.model.judge_a_run(self.stage.photolala.environment().caps.accounts_per_run, &answer.body);
-        }
+        self.judge_a_run(does, &answered);
         let is_faultless = self.stage.faults.injected().is_empty();
         assert!(
             !matches!(does, Does::Stranger(_)) || status == 403 || !is_faultless && matches!(status, 0 | 500 | 503),
@@ -229,7 +227,8 @@ impl Performance<'_> {
         for round in 0..ROUNDS_MAX {
             self.quietly(Does::Wait(120)).await;
             self.quietly(Does::Jump(if round < 2 { 300 } else { 90_000 })).await;
-            for does in [Does::Daily, Does::Reconcile, Does::Jump(6), Does::Reconcile] {
+            let run = if round % 2 == 0 { Does::Run } else { Does::Daily };
+            for does in [run, Does::Reconcile, Does::Jump(6), Does::Reconcile] {
                 self.quietly(does).await;
             }
             if self.is_over() {
@@ -260,10 +259,17 @@ impl Performance<'_> {
 
     async fn quietly(&mut self, does: Does) {
         let mut meanwhile = Meanwhile { began: self.stage.now(), ..Meanwhile::default() };
-        perform(self.stage, does).await;
+        let answered = perform(self.stage, does).await;
+        self.judge_a_run(does, &answered);
         self.stage.photolala.quiet().await;
         self.hear_of_writers(&mut meanwhile);
         self.judge(&meanwhile, self.is_scheduled).await;
+    }
+
+    fn judge_a_run(&self, does: Does, answered: &Answered) {
+        if let (Does::Run, Some(Ok(answer))) = (does, answered) {
+            self.model.judge_a_run(self.stage.photolala.environment().caps.accounts_per_run, &answer.body);
+        }
     }
 
     fn is_over(&self) -> bool {

@@ -140,7 +140,7 @@ impl World {
         Self {
             kind,
             mode: modes[rng.usize(..modes.len())],
-            run_cap: if rng.u32(..8) == 0 { 1 } else { 1_000 },
+            run_cap: if rng.u32(..5) == 0 { 1 } else { 1_000 },
             job_events: rng.bool(),
             duplicate_every: rng.bool().then(|| rng.u64(1..4)),
             has_clutter: rng.u32(..4) == 0,

@@ -2,7 +2,7 @@
 //! each single call, a cancellation at each point, and every pair of two of these.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use harness::Account;
 use harness::person::{active, status_key};
 use http::{Request, Response};
 use jiff::SignedDuration;
-use local_aws::{Clock, Fault, Gate, RequestInfo, Verdict};
+use local_aws::{Clock, Gate, RequestInfo, Verdict};
 use local_lambda::{Lambda, Outcome};
 use local_s3::S3;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ pub enum Event {
     DiesAfter(u64),
     /// The person cancels, and is answered, before the call is served.
     Cancels(u64),
-    /// An app that writes S3 by itself cancels before the call is served.
+    /// An app that writes S3 by itself cancels, after the call was served: so also while the function waits.
     AppCancels(u64),
     /// The person registers anew before the call is served.
     Registers(u64),
@@ -106,8 +106,8 @@ pub struct Tried {
 }
 
 /// Tries every single event in every way of deleting, and every pair of events in the ways of `pairs`.
-/// `tell` hears how many are done of how many, every so often.
-pub fn try_all(threads: usize, pairs: &[Way], tell: impl Fn(usize, usize) + Sync) -> Tried {
+/// Stops early once `broken_max` promises were broken. `tell` hears how many are done of how many.
+pub fn try_all(threads: usize, pairs: &[Way], broken_max: usize, tell: impl Fn(usize, usize) + Sync) -> Tried {
     let mut tried = Tried::default();
     let mut worlds = Vec::new();
     for way in Way::ALL {
@@ -117,10 +117,11 @@ pub fn try_all(threads: usize, pairs: &[Way], tell: impl Fn(usize, usize) + Sync
     }
     tried.worlds = worlds.len();
     let (next, broken) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let is_enough = || lock(&broken).len() >= broken_max;
     let work = || {
-        while let Some((way, events)) = worlds.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some((way, events)) = worlds.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !is_enough()) {
             if let Err(text) = try_one(*way, events) {
-                broken.lock().expect("nothing panics while holding it").push(format!("{way:?} {events:?}: {text}"));
+                lock(&broken).push(format!("{way:?} {events:?}: {text}"));
             }
             tell(next.load(Ordering::Relaxed).min(worlds.len()), worlds.len());
         }
@@ -184,12 +185,12 @@ pub struct Script {
 impl Script {
     /// How the person who cancelled was answered, if anybody did; told once.
     pub fn take_answer(&self) -> Option<u16> {
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.answer).take()
     }
 
     /// What was written by others than the service since the last time.
     pub fn take_written(&self) -> Vec<Written> {
-        std::mem::take(&mut *self.written.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *lock(&self.written))
     }
 
     /// Lets the stage's requests follow the script.
@@ -199,6 +200,7 @@ impl Script {
             lambda: stage.photolala.local().lambda().clone(),
             function: stage.photolala.environment().functions.deletion.clone(),
             account: stage.accounts[0].clone(),
+            after: Mutex::default(),
             s3: stage.photolala.local().s3().expect("S3 is in memory"),
             clock: stage.photolala.local().clock().clone(),
             environment: stage.photolala.environment().clone(),
@@ -229,6 +231,8 @@ struct Follow {
     lambda: Lambda,
     function: String,
     account: Account,
+    /// What is to happen after requests of these numbers.
+    after: Mutex<Vec<(u64, Event)>>,
     s3: S3,
     clock: Clock,
     environment: Environment,
@@ -250,7 +254,7 @@ impl Follow {
             Ok(Outcome::Answer(payload)) => status(&payload),
             _ => 0,
         };
-        *self.script.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
+        *lock(&self.script.answer) = Some(status);
     }
 
     /// What an app does that writes S3 by itself: the entries go, then the status says active.
@@ -295,13 +299,17 @@ impl Follow {
     }
 
     fn note(&self, written: Written) {
-        self.script.written.lock().unwrap_or_else(PoisonError::into_inner).push(written);
+        lock(&self.script.written).push(written);
     }
 
     fn kill(&self, info: &RequestInfo) -> Verdict {
         self.lambda.kill_process(info.caller.as_deref().unwrap_or_default());
         Verdict::Drop
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn status(payload: &Bytes) -> u16 {
@@ -313,25 +321,24 @@ fn status(payload: &Bytes) -> u16 {
 impl Gate for Follow {
     async fn before(&self, info: &RequestInfo, _: &Request<Bytes>) -> Verdict {
         match self.event(info) {
-            Some(Event::DiesBefore(_)) => self.kill(info),
-            Some(Event::DiesAfter(_)) => Verdict::ProceedThen(Fault::KilledAfter),
-            Some(Event::Cancels(_)) => {
-                self.cancel().await;
-                Verdict::Proceed
-            }
+            Some(Event::DiesBefore(_)) => return self.kill(info),
+            Some(Event::Cancels(_)) => self.cancel().await,
+            Some(Event::Registers(_)) => self.registers(),
+            Some(after) => lock(&self.after).push((info.number, after)),
+            None => {}
+        }
+        Verdict::Proceed
+    }
+
+    async fn after(&self, info: &RequestInfo, _: &Response<Bytes>) -> Verdict {
+        let event = lock(&self.after).iter().find(|(number, _)| *number == info.number).map(|(_, event)| *event);
+        match event {
+            Some(Event::DiesAfter(_)) => self.kill(info),
             Some(Event::AppCancels(_)) => {
                 self.app_cancels();
                 Verdict::Proceed
             }
-            Some(Event::Registers(_)) => {
-                self.registers();
-                Verdict::Proceed
-            }
-            None => Verdict::Proceed,
+            _ => Verdict::Proceed,
         }
-    }
-
-    async fn after_fault(&self, _: Fault, info: &RequestInfo, _: Response<Bytes>) -> Verdict {
-        self.kill(info)
     }
 }
