@@ -85,8 +85,8 @@ impl Build {
         plant(repository, &tree)?;
         let build = Self { tree, target, seeds };
         eprintln!("planted: building the functions with {} faults", FAULTS.len());
-        let built = build.cargo(&["build", "--quiet", "-p", "simulation", "--bin", "prove-planted"]).status()?;
-        ensure!(built.success(), "the functions with the faults do not build");
+        let status = build.cargo(&["build", "--quiet", "-p", "simulation", "--bin", "prove-planted"]).status()?;
+        ensure!(status.success(), "the functions with the faults do not build");
         Ok(build)
     }
 

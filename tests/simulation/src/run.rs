@@ -47,7 +47,7 @@ pub async fn run(schedule: &Schedule) -> Report {
     while let Some(group) = next_group(&mut rest) {
         performance.group(group).await;
     }
-    performance.to_the_end().await;
+    performance.end_everything().await;
     let accounts: Vec<&Account> = stage.accounts.iter().collect();
     silent_about_people(&stage.photolala, performance.model.first(), &accounts).await;
     let calls = stage.photolala.local().recorder().counts().into_values().sum();
@@ -102,7 +102,7 @@ impl Performance<'_> {
             self.model.nothing_happened(stage).await;
         }
         for (step, answered) in group.iter().zip(answered) {
-            self.conclude(step.does, answered, is_alone(step.does, group));
+            self.conclude(step.does, &answered, is_alone(step.does, group));
         }
         self.hear_of_writers(&mut meanwhile);
         // Whether a request or its cancellation came first is not known; and Delete Now that is not written down yet
@@ -148,7 +148,7 @@ impl Performance<'_> {
     /// What the model must know before a step begins; writers of S3 write at once.
     fn foretell(&mut self, does: Does, group: &[Step], meanwhile: &mut Meanwhile) {
         let (stage, now) = (self.stage, self.stage.now());
-        let grace = i64::try_from(stage.photolala.environment().grace_seconds).expect("a grace period");
+        let grace = i64::from(stage.photolala.environment().grace_seconds);
         let after_grace = now + SignedDuration::from_secs(grace);
         match does {
             Does::DeleteNow(who) if stage.may_be_now() => self.model.asks(stage, who, now),
@@ -197,14 +197,14 @@ impl Performance<'_> {
 
     /// What the model learns from the answer. If something else was done to the account at the same time, nobody can
     /// say which came first.
-    fn conclude(&mut self, does: Does, answered: Answered, is_alone: bool) {
-        let status = match &answered {
+    fn conclude(&mut self, does: Does, answered: &Answered, is_alone: bool) {
+        let status = match answered {
             Some(Ok(answer)) => answer.status_code,
             Some(Err(_)) => 0,
             None => return self.count(does, "done"),
         };
         self.count(does, &status.to_string());
-        self.judge_a_run(does, &answered);
+        self.judge_a_run(does, answered);
         let is_faultless = self.stage.faults.injected().is_empty();
         assert!(
             !matches!(does, Does::Stranger(_)) || status == 403 || !is_faultless && matches!(status, 0 | 500 | 503),
@@ -221,7 +221,7 @@ impl Performance<'_> {
     }
 
     /// Without faults, run after run, until nothing is left to do.
-    async fn to_the_end(&mut self) {
+    async fn end_everything(&mut self) {
         let stage = self.stage;
         stage.faults.set_rate(0.0);
         for round in 0..ROUNDS_MAX {
