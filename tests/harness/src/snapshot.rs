@@ -82,9 +82,9 @@ impl Snapshot {
             let versions = store.versions(bucket, "").expect("the bucket is there");
             all.extend(versions.into_iter().map(|listed| stored(bucket, listed, mapping_prefixes)));
             let uploads = store.uploads(bucket, "").expect("the bucket is there");
-            all.extend(uploads.into_iter().map(|(key, id)| {
+            all.extend(uploads.into_iter().map(|(key, id, initiated)| {
                 let place = Place { bucket: bucket.clone(), key, upload: true, id };
-                (place, Seen::default())
+                (place, Seen { modified: initiated.as_second(), ..Seen::default() })
             }));
         }
         Self(all)

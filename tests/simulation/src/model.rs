@@ -18,6 +18,9 @@ use crate::stage::{Stage, THRESHOLD};
 /// A request that was sent before a deletion was over may have its effect so much later.
 const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(60);
 
+/// Seconds by which a function's clock, which follows the whole seconds of S3's answers, may be ahead of S3's.
+const CLOCKS_DIFFER: i64 = 2;
+
 /// What must have become of an account when everything is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -42,6 +45,8 @@ struct Known {
     papers_move: bool,
     /// Whether something of it was erased since it last was whole.
     is_touched: bool,
+    /// When the last look began of a deletion whose receipt says complete.
+    last_look: Option<Timestamp>,
     /// When its last deletion was over, record and all.
     over: Option<Timestamp>,
     /// Deletions whose receipts say complete.
@@ -62,8 +67,6 @@ pub struct Model {
 /// What happened between two judgements besides the service's work.
 #[derive(Debug, Default)]
 pub struct Meanwhile {
-    /// When it began.
-    pub began: Timestamp,
     /// Keys that others than the service wrote.
     pub written: BTreeSet<String>,
 }
@@ -89,6 +92,7 @@ impl Model {
             may_go_from: None,
             papers_move: false,
             is_touched: false,
+            last_look: None,
             over: None,
             completed: BTreeSet::new(),
             is_complete: false,
@@ -230,6 +234,9 @@ impl Model {
             let Some(known) = self.known.iter_mut().find(is_of) else {
                 panic!("P3: a receipt is of nobody: {receipt:?}")
             };
+            if receipt.state == ReceiptState::Complete {
+                known.last_look = known.last_look.max(receipt.looks.last().copied());
+            }
             let is_new =
                 receipt.state == ReceiptState::Complete && known.completed.insert(receipt.deletion_id.to_string());
             if is_new {
@@ -336,11 +343,12 @@ impl Known {
         [self.account.upper(), self.account.lower()].iter().any(|id| key == status_key(id) || is_entry(id))
     }
 
-    /// Nothing is left but what was written since `meanwhile` began.
+    /// Nothing is left but what was written since the last look began, by the clock of whoever looked.
     fn nothing_left(&self, what: &str, stage: &Stage, now: &Snapshot, meanwhile: &Meanwhile) {
         let scope = Scope::of(stage.photolala.environment(), &[&self.account]);
         let is_old = |place: &Place, seen: &Seen| {
-            seen.modified < meanwhile.began.as_second() && !meanwhile.written.contains(&place.key)
+            let is_seen = self.last_look.is_some_and(|look| seen.modified + CLOCKS_DIFFER < look.as_second());
+            is_seen && !meanwhile.written.contains(&place.key)
         };
         let left = now.0.iter().filter(|(place, seen)| scope.owns(place, seen) && is_old(place, seen));
         tell(what, &left.map(|(place, _)| place).collect::<Vec<_>>());

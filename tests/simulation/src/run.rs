@@ -91,7 +91,7 @@ type Answered = Option<Result<Answer, FunctionError>>;
 
 impl Performance<'_> {
     async fn group(&mut self, group: &[Step]) {
-        let mut meanwhile = Meanwhile { began: self.stage.now(), ..Meanwhile::default() };
+        let mut meanwhile = Meanwhile::default();
         for step in group {
             self.foretell(step.does, group, &mut meanwhile);
         }
@@ -205,9 +205,9 @@ impl Performance<'_> {
         };
         self.count(does, &status.to_string());
         self.judge_a_run(does, answered);
-        let is_faultless = self.stage.faults.injected().is_empty();
+        let is_faulty = matches!(status, 500 | 503) && !self.stage.faults.injected().is_empty();
         assert!(
-            !matches!(does, Does::Stranger(_)) || status == 403 || !is_faultless && matches!(status, 0 | 500 | 503),
+            !matches!(does, Does::Stranger(_)) || matches!(status, 0 | 403) || is_faulty,
             "P1: somebody who may not ask was answered {status}"
         );
         match (does, status) {
@@ -258,7 +258,7 @@ impl Performance<'_> {
     }
 
     async fn quietly(&mut self, does: Does) {
-        let mut meanwhile = Meanwhile { began: self.stage.now(), ..Meanwhile::default() };
+        let mut meanwhile = Meanwhile::default();
         let answered = perform(self.stage, does).await;
         self.judge_a_run(does, &answered);
         self.stage.photolala.quiet().await;
@@ -299,8 +299,9 @@ async fn perform(stage: &Stage, does: Does) -> Answered {
         Does::Status(who) => {
             let unknown = stage.photolala.ask(json!({"type": "status", "jobId": "no-such-job"})).await;
             let status = unknown.map_or(0, |answer| answer.status_code);
-            assert!(matches!(status, 0 | 404 | 500 | 503), "an unknown job was answered {status}");
-            assert!(!stage.faults.injected().is_empty() || status == 404, "an unknown job was answered {status}");
+            // Lambda may have no room, and S3 its faults.
+            let is_faulty = matches!(status, 500 | 503) && !stage.faults.injected().is_empty();
+            assert!(matches!(status, 0 | 404) || is_faulty, "an unknown job was answered {status}");
             return ask(who, json!({"type": "status"})).await;
         }
         Does::Stranger(who) => return Some(stage.stranger(&stage.accounts[who]).await),

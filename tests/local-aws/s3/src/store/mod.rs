@@ -178,13 +178,13 @@ impl Store {
         })
     }
 
-    /// Key and upload id of the unfinished multipart uploads under a prefix.
-    pub fn uploads(&self, bucket: &str, prefix: &str) -> Result<Vec<(String, String)>, Refusal> {
+    /// Key, upload id and beginning of the unfinished multipart uploads under a prefix.
+    pub fn uploads(&self, bucket: &str, prefix: &str) -> Result<Vec<(String, String, Timestamp)>, Refusal> {
         let filter = Filter { prefix, delimiter: None };
         self.read(bucket, |bucket| {
             let page = bucket.list_uploads(filter, Marker::default(), usize::MAX)?;
             let named = |entry| match entry {
-                UploadEntry::Upload { key, upload } => Some((str::to_owned(key), upload.id())),
+                UploadEntry::Upload { key, upload } => Some((str::to_owned(key), upload.id(), upload.initiated)),
                 UploadEntry::CommonPrefix(_) => None,
             };
             Ok(page.items.into_iter().filter_map(named).collect())

@@ -76,7 +76,7 @@ async fn leftovers_are_listed_page_by_page_and_aborted() {
         page = next.upload_id_marker(page.next_upload_id_marker().unwrap()).send().await.unwrap();
     }
     let expected = local.store().uploads(BUCKET, "a/").unwrap();
-    let expected: Vec<_> = expected.into_iter().map(|(key, id)| (Some(key), Some(id))).collect();
+    let expected: Vec<_> = expected.into_iter().map(|(key, id, _)| (Some(key), Some(id))).collect();
     assert_eq!((found.len(), &found), (4, &expected));
     let abort =
         |key: &str, id: &str| local.client.abort_multipart_upload().bucket(BUCKET).key(key).upload_id(id).send();
