@@ -171,6 +171,9 @@ fn decide(
     (held_mappings, hold): (u64, Option<Hold>),
 ) -> State {
     if left.is_empty() {
+        // S3 may refuse a request that it is sent again although the first had its effect: what was refused, and is
+        // not there any more, is gone.
+        record.done.absent += denied + std::mem::take(&mut record.done.held);
         record.done.entries += left.entries.len() as u64;
         let receipt = Box::new(Receipt::complete(record, &app.place(), left.looked_at));
         let has_own_objects = !record.done.runs.is_empty() || record.attempt > 1;

@@ -1,11 +1,17 @@
 //! Every version goes: old ones, markers, archived ones, unfinished uploads, in every bucket and both spellings.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
 use aws_sdk_s3::types::StorageClass;
+use bytes::Bytes;
 use domain::environment::{Bucket, BucketRole};
 use domain::ids::BucketName;
 use domain::mapping::BucketKind;
 use domain::receipt::Method;
 use harness::{Fixture, Options};
+use http::Response;
+use local_aws::{Gate, RequestInfo, Verdict};
 
 use crate::app::{begin_upload, put, put_all, put_archived};
 use crate::stage::{Stage, kind, only_in_memory, options, threshold};
@@ -197,4 +203,34 @@ async fn a_key_with_more_versions_than_a_page_is_erased_whole() {
         let receipt = stage.end(&answer).await;
         assert_eq!((receipt.method, receipt.versions.erased), (method, 10 + 36));
     }
+}
+
+/// S3 erases a version and says of it that access was denied: what it answers when a request that it had refused after
+/// all the work is sent again.
+struct RefusesTheErased(AtomicBool);
+
+#[async_trait]
+impl Gate for RefusesTheErased {
+    async fn after(&self, info: &RequestInfo, response: &Response<Bytes>) -> Verdict {
+        if info.operation != "DeleteObjects" || self.0.swap(true, Ordering::Relaxed) {
+            return Verdict::Proceed;
+        }
+        let body = String::from_utf8_lossy(response.body());
+        let refused = body.replacen("<Deleted>", "<Error>", 1).replacen(
+            "</Deleted>",
+            "<Code>AccessDenied</Code><Message>Access Denied</Message></Error>",
+            1,
+        );
+        Verdict::Answer(Response::new(Bytes::from(refused)))
+    }
+}
+
+/// P3: a version that was refused, and that the last look does not find, is counted as absent: the receipt adds up.
+#[tokio::test]
+async fn regression_a_version_that_was_refused_and_is_gone_is_absent() {
+    let stage = Stage::set(options(), 9).await;
+    stage.photolala.local().set_gate(RefusesTheErased(AtomicBool::new(false)));
+    let answer = stage.delete_now().await;
+    let versions = stage.end_settled(&answer).await.versions;
+    assert_eq!((versions.listed, versions.erased, versions.absent), (9, 8, 1), "{versions:?}");
 }
