@@ -359,12 +359,14 @@ impl Known {
     fn see_whether_it_is_over(&mut self, stage: &Stage, now: &Snapshot, meanwhile: &Meanwhile) {
         let has_record = stage.own(record_key(&self.account.id()).as_str()).is_some();
         let is_done = self.is_complete && !has_record && self.may_go_from.is_some();
+        // What was erased until then is the completed deletion's, even if another was asked for in its last moment.
+        self.is_touched &= !is_done;
         if !is_done || !self.is_settled(stage) {
             return;
         }
         self.nothing_left("P2, P9: over, and still there", stage, now, meanwhile);
         self.over = Some(stage.now());
-        (self.end, self.may_go_from, self.is_touched) = (End::Stays, None, false);
+        (self.end, self.may_go_from) = (End::Stays, None);
     }
 
     /// Whether the last deletion is over, rather than a new one asked for since.
