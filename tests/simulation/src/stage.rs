@@ -21,7 +21,7 @@ use crate::host::Functions;
 use crate::schedule::{AccountPlan, Schedule, World};
 
 /// Entries of a page of a listing: small accounts have several pages.
-const PAGE_SIZE: usize = 5;
+pub const PAGE_SIZE: usize = 5;
 /// From here on a job erases.
 pub const THRESHOLD: u32 = 10;
 /// When every simulation begins.

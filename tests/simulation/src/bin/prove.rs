@@ -33,7 +33,7 @@ struct Arguments {
     /// Tries the small world instead: every death, every cancellation, and every pair of them.
     #[arg(long)]
     small_world: bool,
-    /// With --small-world: pairs of deaths and cancellations nowhere, where no job is needed, or everywhere (hours).
+    /// With --small-world: pairs of deaths and cancellations nowhere, where no job is needed, or everywhere.
     #[arg(long, default_value = "direct")]
     pairs: Pairs,
 }

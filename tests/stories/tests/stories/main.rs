@@ -4,6 +4,7 @@
 
 mod answers;
 mod app;
+mod bounded;
 mod crashes;
 mod decisive;
 mod earlier;
