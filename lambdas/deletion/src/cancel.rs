@@ -6,6 +6,7 @@ use domain::record::{Asked, Kind, Record, State};
 use domain::status::{Status, activate, see};
 use futures::FutureExt as _;
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::answer::{body_of, of_record};
 use crate::check::{read_request, remove_request};
@@ -38,7 +39,8 @@ pub async fn take_back(app: &App, holder: &Holder<'_>) -> Result<bool, Stop> {
     let account = record.account_id;
     let before = statuses(app, &account, deadline).await?;
     if was_scheduled_since(&record, &before) {
-        // Who cancelled died, and the person has asked anew in another app meanwhile.
+        // Who cancelled died, and the person has asked anew in another app meanwhile: only what was asked before goes.
+        remove_older_request(app, &record, deadline).await?;
         holder.remove().await?;
         return Ok(false);
     }
@@ -62,6 +64,17 @@ pub async fn take_back(app: &App, holder: &Holder<'_>) -> Result<bool, Stop> {
     }
     holder.remove().await?;
     Ok(changed > 0 || !entries.is_empty() || request.is_some())
+}
+
+/// A person may have confirmed the request that is taken back; what is asked anew has its own grace.
+async fn remove_older_request(app: &App, record: &Record, deadline: Instant) -> Result<(), Stop> {
+    let Asked::Request { accepted, .. } = record.asked else { return Ok(()) };
+    match read_request(app, &record.account_id, deadline).await? {
+        Some((request, etag)) if request.accepted <= accepted => {
+            remove_request(app, &record.account_id, &etag, deadline).await
+        }
+        _ => Ok(()),
+    }
 }
 
 fn was_scheduled_since(record: &Record, statuses: &[StatusObject]) -> bool {

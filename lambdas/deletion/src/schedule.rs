@@ -82,6 +82,10 @@ async fn write_down(app: &App, holder: &Holder<'_>, record: &Record) -> Result<(
         // Its writer died, and the person has changed their mind in another app meanwhile.
         return take_back(app, holder).await.map(|_| ());
     }
+    if before.iter().any(StatusObject::is_too_large) {
+        holder.remove().await?;
+        return Err(Stop::Refused("a status is too large to be read, and is not written over".to_owned()));
+    }
     let older = older_entries(app, account, &before, deadline).await?;
     let request = Request::new(*account, record.kind, accepted, not_before);
     put_request(app, &request, deadline).await?;

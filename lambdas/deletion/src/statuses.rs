@@ -8,7 +8,7 @@ use domain::environment::BucketRole;
 use domain::ids::{AccountId, DeletionId};
 use domain::keys::{ObjectKey, ObjectVersion};
 use domain::layout::status_keys;
-use domain::status::{Status, mark, see, unmark};
+use domain::status::{BYTES_MAX, Status, StatusFault, mark, see, unmark};
 use domain::verdict::SeenStatus;
 use futures::future::try_join_all;
 use tokio::time::Instant;
@@ -30,11 +30,17 @@ pub struct StatusObject {
 }
 
 impl StatusObject {
+    /// Whether it is too large to be read, or would be with what is to be written into it.
+    pub fn is_too_large(&self) -> bool {
+        self.got.is_too_large || self.got.body.len() > BYTES_MAX && see(&self.got.body).mark.is_none()
+    }
+
     /// What it says to a claim that may have marked it.
     pub fn seen(&self, deletion: Option<DeletionId>) -> SeenStatus {
         let seen = see(&self.got.body);
+        let says = if self.got.is_too_large { Err(StatusFault::TooLarge) } else { seen.says };
         let is_our_mark = seen.mark.is_some() && seen.mark == deletion;
-        SeenStatus { says: seen.says, modified: self.got.modified, is_our_mark }
+        SeenStatus { says, modified: self.got.modified, is_our_mark }
     }
 }
 

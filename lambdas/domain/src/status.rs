@@ -13,6 +13,9 @@ const SCHEDULED: &str = "scheduled_for_deletion";
 /// Names of the fields that decide; a mark keeps their values under `before`.
 const DECIDING: [&str; 3] = ["accountStatus", "deleteDate", "lastModified"];
 
+/// Bytes of a status at most: what others write is read up to 256 KiB, and so a mark has room beside the rest.
+pub const BYTES_MAX: usize = 252 * 1024;
+
 /// The body that marks an account as being deleted, or `None` if this deletion has marked it already. Fields we do not
 /// know are kept, and what the status said lies under `before`, so that a claim that comes to nothing can put it back.
 /// A body that is no JSON object is replaced: the app reads such a body as active.
@@ -124,6 +127,7 @@ pub struct Seen {
 pub fn see(body: &[u8]) -> Seen {
     let fields = fields_of(body);
     match mark_in(&fields) {
+        None if body.len() > BYTES_MAX => Seen { says: Err(StatusFault::TooLarge), mark: None },
         None => Seen { says: read(body), mark: None },
         mark => {
             let before = fields.get("before").map(Value::to_string).unwrap_or_default();
@@ -147,6 +151,9 @@ pub enum Status {
 /// Why a status says neither. The app takes such a body for an active account, so nothing is erased on its word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum StatusFault {
+    /// Longer than 252 KiB.
+    #[error("is longer than 252 KiB")]
+    TooLarge,
     /// Not a JSON object, or one that names a field twice.
     #[error("is not a JSON object with each field once")]
     NotAnObject,

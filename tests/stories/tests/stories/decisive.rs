@@ -436,9 +436,11 @@ async fn a_cancellation_that_died_takes_nothing_back_that_came_after_it() {
     let _ = photolala.invoke(cancel).await;
     photolala.local().open_gate();
     assert!(kill.struck());
+    assert_eq!(photolala.own_keys("requests/").await.len(), 1);
     photolala.pass(2).await;
     photolala.app_schedules(&waiting.account, GRACE.into()).await;
     waiting.recover().await;
+    assert!(photolala.own_keys("requests/").await.is_empty(), "a person may have waived the grace of what was before");
     assert_eq!(waiting.says().await.as_deref(), Some("scheduled_for_deletion"));
     photolala.pass(i64::from(GRACE) + 2).await;
     let run = photolala.run().await;

@@ -1,7 +1,7 @@
 //! Events, bodies, entries and statuses of megabytes, or nested without end.
 
 use bytes::Bytes;
-use harness::person::{entry, entry_key, scheduled, status_key};
+use harness::person::{active, entry, entry_key, scheduled, status_key};
 use harness::{Account, Answer, Fixture, Snapshot, promises, url_event};
 use jiff::{SignedDuration, Timestamp};
 use local_lambda::Outcome;
@@ -13,6 +13,10 @@ use crate::stage::{Stage, options};
 
 /// Lambda's limit of a synchronous invocation's payload is 6 MiB; a little room for what is around.
 const HUGE: usize = 6 * 1024 * 1024 - 4_096;
+/// What others write is read up to here.
+const READ_MAX: usize = 256 * 1024;
+/// A status has to leave room for a mark.
+const STATUS_MAX: usize = 252 * 1024;
 /// Deeper than any parser should follow.
 const DEPTH: usize = 50_000;
 
@@ -20,9 +24,11 @@ fn deep(depth: usize) -> String {
     "[".repeat(depth) + &"]".repeat(depth)
 }
 
-/// A JSON object of that many bytes, roughly, that says this among much else.
+/// A JSON object of that many bytes that says this among much else.
 fn padded(mut object: Value, bytes: usize) -> String {
-    object["padding"] = "x".repeat(bytes).into();
+    object["padding"] = "".into();
+    let rest = object.to_string().len();
+    object["padding"] = "x".repeat(bytes.saturating_sub(rest)).into();
     object.to_string()
 }
 
@@ -71,7 +77,7 @@ async fn huge_and_deep_bodies_are_refused() {
     let arn = format!("arn:aws:sts::123456789012:assumed-role/photolala-app-development/{upper}");
     let bodies = [
         (padded(json!({"type": "immediate"}), HUGE), 413),
-        (padded(json!({"type": "immediate"}), 131_072), 413),
+        (padded(json!({"type": "immediate"}), 131_073), 413),
         (padded(json!({"type": "immediate"}), 100_000), 400),
         (deep(DEPTH), 400),
         (format!(r#"{{"type":{}}}"#, deep(DEPTH)), 400),
@@ -94,34 +100,62 @@ async fn due(stage: &Stage, account: &Account, entry_body: &str, status: &str, a
     stage.photolala.put(&status_key(&account.upper()), status).await;
 }
 
-/// P1, P7: an entry or a status that nobody can read, for depth, erases nobody, and one of megabytes does not keep the
-/// next person waiting.
+/// P1, P7: an entry or a status that nobody can read, for depth or size, erases nobody, and does not keep the next
+/// person waiting.
 #[tokio::test]
-async fn a_deep_entry_or_status_erases_nobody_and_stops_no_run() {
+async fn what_nobody_can_read_erases_nobody_and_stops_no_run() {
     let stage = Stage::set(with_grace(options()), 12).await;
     let at = stage.photolala.now() - SignedDuration::from_hours(48);
-    let [by_entry, by_status, huge] = [61, 62, 63].map(Account::seeded);
     let deeply = |said: &Value| {
         let text = said.to_string();
         format!(r#"{},"more":{}}}"#, text.trim_end_matches('}'), deep(DEPTH))
     };
-    let said = scheduled(at, at);
-    due(&stage, &by_entry, &deeply(&entry(&by_entry, at, at)), &said.to_string(), at).await;
-    due(&stage, &by_status, &entry(&by_status, at, at).to_string(), &deeply(&said), at).await;
-    due(&stage, &huge, &padded(entry(&huge, at, at), HUGE), &padded(said.clone(), HUGE), at).await;
-    due(&stage, &stage.account, &entry(&stage.account, at, at).to_string(), &said.to_string(), at).await;
-    let kept = [stage.account.upper(), huge.upper()].map(|id| format!("photos/{id}/"));
+    let kept = [61, 62, 63, 64, 65, 66].map(Account::seeded);
+    let bodies = |n: usize| -> [String; 2] {
+        let (entry, status) = (entry(&kept[n], at, at), scheduled(at, at));
+        match n {
+            0 => [deeply(&entry), status.to_string()],
+            1 => [entry.to_string(), deeply(&status)],
+            2 => [padded(entry, HUGE), padded(status, HUGE)],
+            3 => [padded(entry, READ_MAX + 1), status.to_string()],
+            4 => [entry.to_string(), padded(status, READ_MAX + 1)],
+            _ => [entry.to_string(), padded(status, STATUS_MAX + 1)],
+        }
+    };
+    for (n, account) in kept.iter().enumerate() {
+        let [entry, status] = bodies(n);
+        due(&stage, account, &entry, &status, at).await;
+    }
+    let (entry, status) = (entry(&stage.account, at, at), scheduled(at, at));
+    due(&stage, &stage.account, &padded(entry, READ_MAX), &padded(status, STATUS_MAX), at).await;
     let stage = stage.taken_anew().await;
     stage.wait().await;
     let run = stage.photolala.run().await;
+    assert_eq!((&run.body["claimed"], &run.body["quarantined"]), (&json!(1), &json!(6)), "{}", run.body);
     let line = stage.line(&run).unwrap_or_else(|| panic!("the run does not speak of the account: {}", run.body));
     let answer = Answer { status_code: 200, body: line.clone() };
     stage.photolala.run_until_complete(answer.deletion_id()).await.expect("the deletion completes");
     let after = stage.photolala.snapshot().await;
-    assert_eq!(after.count(&kept[0]), 0, "whoever is due goes");
-    for account in [&by_entry, &by_status] {
+    assert_eq!(after.count(&format!("photos/{}/", stage.account.upper())), 0, "whoever is due goes");
+    for account in &kept {
         let scope = promises::Scope::of(stage.photolala.environment(), &[account]);
-        let photos = |all: &Snapshot| all.0.keys().filter(|place| scope.covers(&place.key)).count();
-        assert_eq!(photos(&after), photos(&stage.before), "{}", run.body);
+        let all = |all: &Snapshot| all.0.keys().filter(|place| scope.covers(&place.key)).count();
+        assert_eq!(all(&after), all(&stage.before), "{}", run.body);
+    }
+}
+
+/// A status that cannot be read is not written over: nobody knows what the app keeps in it.
+#[tokio::test]
+async fn a_status_too_large_to_be_read_is_not_written_over() {
+    let stage = Stage::set(with_grace(options()), 12).await;
+    for bytes in [STATUS_MAX + 1, READ_MAX + 1] {
+        let status = padded(active(stage.photolala.now()), bytes);
+        stage.photolala.put(&status_key(&stage.account.upper()), &status).await;
+        let before = everything(&stage.photolala).await;
+        let schedule = json!({"type": "schedule", "userId": stage.account.upper()});
+        let answer = stage.photolala.ask(schedule).await.expect("an answer");
+        assert_eq!(answer.status_code, 500, "{}", answer.body);
+        assert_eq!(before.changes_to(&everything(&stage.photolala).await), []);
+        assert!(!stage.photolala.has_record(&stage.account).await);
     }
 }
