@@ -111,6 +111,10 @@ impl Wave {
         let after = photolala.snapshot().await;
         // Their statuses say now that they stay.
         let statuses: Vec<String> = self.cancelled.iter().map(|account| status_key(&account.upper())).collect();
+        for account in &self.cancelled {
+            let word = photolala.status_word(account).await;
+            assert_eq!(word.as_deref(), Some("active"), "a person stays, and the status does not say so");
+        }
         promises::no_over_deletion(before, &after, &scope, &statuses.iter().map(String::as_str).collect::<Vec<_>>());
         promises::nothing_left(&after, &scope);
         for prefix in WORK {

@@ -1,4 +1,4 @@
-use domain::event::Request;
+use domain::event::{Query, Request};
 use serde_json::Value;
 
 use crate::silence;
@@ -12,10 +12,15 @@ pub fn event(data: &[u8]) {
     }
 }
 
-/// Nobody is erased, and nothing taken back, whom the event does not name.
+/// Nobody is erased, confirmed or taken back whom the event does not name; and no run or look names anybody.
 fn is_as_asked(request: &Request, event: &Value) {
-    let (Request::Immediate { account, .. } | Request::Schedule(account) | Request::Cancel(account)) = request else {
-        return;
+    let account = match request {
+        Request::Immediate { account, .. }
+        | Request::Schedule(account)
+        | Request::Cancel(account)
+        | Request::Confirm { account, .. }
+        | Request::Status(Query::Account(account)) => account,
+        Request::Scheduled(_) | Request::Reconcile | Request::JobStatus(_) | Request::Status(_) => return,
     };
     let named = event["userId"].as_str().unwrap_or_default();
     assert!(account.canonical().eq_ignore_ascii_case(named), "somebody else");

@@ -1,5 +1,6 @@
 //! A person with an app that writes S3 by itself, as the app does where it does not ask this service.
 
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -58,6 +59,19 @@ impl Photolala {
         let delete = self.s3().delete_object().bucket(self.bucket()).key(entry_key(&account.upper(), delete_on));
         delete.send().await.expect("an entry is deleted");
         self.put(&status_key(&account.upper()), &active(self.now()).to_string()).await;
+    }
+
+    /// The word of the status that an app reads, if there is one.
+    pub async fn status_word(&self, account: &Account) -> Option<String> {
+        let get = self.s3().get_object().bucket(self.bucket()).key(status_key(&account.upper()));
+        let got = match get.send().await {
+            Ok(got) => got,
+            Err(error) if error.code() == Some("NoSuchKey") => return None,
+            Err(error) => panic!("a status cannot be read: {error:?}"),
+        };
+        let body = got.body.collect().await.expect("a body arrives whole").to_vec();
+        let status: Value = serde_json::from_slice(&body).expect("a status is JSON");
+        status["accountStatus"].as_str().map(str::to_owned)
     }
 
     /// Writes an object into the first bucket.

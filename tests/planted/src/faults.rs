@@ -221,7 +221,14 @@ pub const FAULTS: &[Fault] = &[
         Seeds,
     ),
     fault(
-        ("D24", "anybody may ask for anybody, in every environment"),
+        ("D24", "where its mode is not told, anybody may ask for anybody"),
+        "domain/src/settings.rs",
+        "            self.faults.push(format!(\"{name}: is missing; a good value: {good}\"));",
+        "            if PLANTED && name == \"IMMEDIATE_MODE\" {\n                return parse(\"allowed\");\n            }\n            self.faults.push(format!(\"{name}: is missing; a good value: {good}\"));",
+        UnitTests,
+    ),
+    fault(
+        ("who-asks", "anybody may ask for anybody, in every environment"),
         "deletion/src/handler.rs",
         "asks_for_a_person && app.settings.immediate_mode != ImmediateMode::Allowed",
         "!PLANTED && asks_for_a_person && app.settings.immediate_mode != ImmediateMode::Allowed",

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::environment::ImmediateMode;
+use domain::ids::DeletionId;
 use domain::layout::record_key;
 use domain::receipt::{Method, Receipt, ReceiptState, proof};
 use harness::person::status_key;
@@ -58,6 +59,8 @@ struct Known {
 /// The model.
 pub struct Model {
     known: Vec<Known>,
+    /// Accounts of which Object Lock keeps a photo for a while.
+    locked: BTreeSet<usize>,
     last: Snapshot,
     first: Snapshot,
     /// Sign-ins that lead to another account since the person registered anew, and must go on doing so.
@@ -98,7 +101,9 @@ impl Model {
             is_complete: false,
         });
         let known = known.collect();
-        Self { known, last: first.clone(), first, links: BTreeMap::new() }
+        let plans = schedule.world.accounts.iter().enumerate();
+        let locked = plans.filter(|(_, plan)| plan.locked_seconds.is_some()).map(|(who, _)| who).collect();
+        Self { known, locked, last: first.clone(), first, links: BTreeMap::new() }
     }
 
     /// Somebody asks that the account go, not before a moment.
@@ -118,6 +123,21 @@ impl Model {
     /// That was accepted.
     pub fn accepted(&mut self, who: usize) {
         self.known[who].end = End::Erased;
+    }
+
+    /// P6: a schedule was accepted, and by nothing else is the account to go: not before this moment.
+    pub fn accepted_from(&mut self, who: usize, from: Timestamp) {
+        self.known[who].may_go_from = Some(from);
+        self.accepted(who);
+    }
+
+    /// P3: somebody was told that a deletion is complete. Its receipt lies in the record before it is written.
+    pub fn said_complete(&self, stage: &Stage, who: usize, deletion: DeletionId) {
+        let record = stage.own(record_key(&self.known[who].account.id()).as_str()).unwrap_or_default();
+        let announced: Option<Receipt> = serde_json::from_value(record["state"]["receipt"].clone()).ok();
+        let mut all = receipts(stage).into_iter().chain(announced);
+        let is_so = all.any(|receipt| receipt.deletion_id == deletion && receipt.state == ReceiptState::Complete);
+        assert!(is_so, "P3: told that deletion {deletion} is complete, and no receipt says so");
     }
 
     /// It was too late for it to stay, so it goes.
@@ -169,10 +189,11 @@ impl Model {
         self.known[who].end
     }
 
-    /// Nothing at all has changed since the last judgement.
-    pub async fn nothing_happened(&self, stage: &Stage) {
+    /// Nothing at all has changed since the last judgement, nor any object of the service's own.
+    pub async fn nothing_happened(&self, stage: &Stage, own_before: &BTreeMap<String, Value>) {
         let now = stage.photolala.snapshot().await;
         tell("changed by a dry run", &self.last.changes_to(&now));
+        assert_eq!(*own_before, stage.own_objects(), "written by a dry run");
     }
 
     /// An old phone writes the person's sign-in over whatever it leads to.
@@ -188,6 +209,7 @@ impl Model {
         self.links_lead_where_they_should(&now);
         self.receipts_are_true(stage, &now, meanwhile);
         self.nothing_is_forgotten(stage);
+        self.only_locks_hold(stage);
         let panics = stage.panics.borrow();
         assert!(panics.is_empty(), "a function panicked: {panics:?}");
         self.last = now;
@@ -261,39 +283,31 @@ impl Model {
         }
     }
 
-    /// P2, P4, P7, P9: what must be true when everything is over.
+    /// P7: an account is held for an Object Lock, and for nothing else.
+    fn only_locks_hold(&self, stage: &Stage) {
+        for (who, known) in self.known.iter().enumerate().filter(|(who, _)| !self.locked.contains(who)) {
+            let is_held = stage.own(record_key(&known.account.id()).as_str()).is_some_and(|record| is_held(&record));
+            assert!(!is_held, "P7: account {who} is held, and nothing of it is locked");
+        }
+    }
+
+    /// P2, P4, P7, P9: what must be true when everything is over, and every lock too.
     pub async fn judge_the_end(&self, stage: &Stage) {
         let now = stage.photolala.snapshot().await;
         for (who, known) in self.known.iter().enumerate() {
-            let is_held = stage.own(record_key(&known.account.id()).as_str()).is_some_and(|r| is_held(&r));
-            assert!(known.end != End::Erased || is_held, "P7: account {who} was to be erased, and has not been");
-            assert!(
-                !known.is_touched || is_held,
-                "P7: account {who} was begun with, and is not done: {}",
-                known.left(stage, &now)
-            );
+            assert!(known.end != End::Erased, "P7: account {who} was to be erased, and has not been");
+            let left = || known.left(stage, &now);
+            assert!(!known.is_touched, "P7: account {who} was begun with, and is not done: {}", left());
+            known.its_status_is_right(who, stage);
         }
-        for prefix in ["pages/", "outcomes/", "manifests/"] {
-            let is_over = stage.own_keys("records/").is_empty();
+        for prefix in ["records/", "pages/", "outcomes/", "manifests/"] {
             let kept = stage.own_keys(prefix);
-            assert!(!is_over || kept.is_empty(), "left behind: {kept:?}");
+            assert!(kept.is_empty(), "left behind: {kept:?}");
         }
+        receipts_say_the_end(stage);
     }
 
-    /// P3, P4: every deletion that was begun has a receipt that says how it ended, and somebody was told.
-    pub fn judge_the_receipts(&self, stage: &Stage) {
-        if !stage.own_keys("records/").is_empty() {
-            return;
-        }
-        let told: BTreeSet<String> = stage.told_of("completed");
-        for receipt in receipts(stage) {
-            let id = receipt.deletion_id.to_string();
-            assert_eq!(receipt.state, ReceiptState::Complete, "P3: over, and its receipt does not say so: {receipt:?}");
-            assert!(told.contains(&id), "nobody was told that a deletion is complete");
-        }
-    }
-
-    /// P8, and what an operator counts on: a run claims no more than its cap, and a dry run changes nothing.
+    /// P8, and what an operator counts on: a run claims no more than its cap.
     pub fn judge_a_run(&self, cap: u32, answer: &Value) {
         let claimed = answer["claimed"].as_u64().unwrap_or_default();
         assert!(claimed <= cap.into(), "a run claimed {claimed} accounts, and may claim {cap}");
@@ -375,10 +389,33 @@ impl Known {
         !waits && stage.entries(&self.account).is_empty()
     }
 
+    /// P5: nobody who stays is left marked, or with a status that says otherwise.
+    fn its_status_is_right(&self, who: usize, stage: &Stage) {
+        for id in [self.account.upper(), self.account.lower()] {
+            let Some(status) = stage.status(&id) else { continue };
+            assert!(status.get("deletionId").is_none(), "P5: account {who} is not under way, and its status is marked");
+            let word = status["accountStatus"].as_str();
+            let is_told = self.end == End::Stays && self.papers_move;
+            assert!(!is_told || word == Some("active"), "P5: account {who} stays, and its status says {word:?}");
+        }
+    }
+
     fn left(&self, stage: &Stage, now: &Snapshot) -> String {
         let scope = Scope::of(stage.photolala.environment(), &[&self.account]);
         let left = now.0.iter().filter(|(place, seen)| scope.owns(place, seen));
         left.map(|(place, _)| place.to_string()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// P3, P4: every deletion that was begun has a receipt that says how it ended, and somebody was told of its begin
+/// and its end.
+fn receipts_say_the_end(stage: &Stage) {
+    let [claimed, completed] = ["claimed", "completed"].map(|kind| stage.told_of(kind));
+    for receipt in receipts(stage) {
+        let id = receipt.deletion_id.to_string();
+        assert_eq!(receipt.state, ReceiptState::Complete, "P3: over, and its receipt does not say so: {receipt:?}");
+        assert!(claimed.contains(&id), "nobody was told that a deletion begins");
+        assert!(completed.contains(&id), "nobody was told that a deletion is complete");
     }
 }
 

@@ -10,7 +10,7 @@ use harness::person::{active, status_key};
 use harness::promises::silent_about_people;
 use harness::{Account, Answer, FunctionError};
 use http::Request;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use local_aws::{Fault, Gate, RequestInfo, Verdict, s3_error};
 use serde_json::{Value, json};
 
@@ -97,12 +97,14 @@ impl Performance<'_> {
         }
         let stage = self.stage;
         let is_still = stage.is_still() && group.iter().all(|step| step.does == Does::DryRun);
+        let own_before = is_still.then(|| stage.own_objects());
+        let asked_at = stage.now();
         let answered = join_all(group.iter().map(|step| perform(stage, step.does))).await;
-        if is_still {
-            self.model.nothing_happened(stage).await;
+        if let Some(own_before) = own_before {
+            self.model.nothing_happened(stage, &own_before).await;
         }
         for (step, answered) in group.iter().zip(answered) {
-            self.conclude(step.does, &answered, is_alone(step.does, group));
+            self.conclude(step.does, &answered, is_alone(step.does, group).then_some(asked_at));
         }
         self.hear_of_writers(&mut meanwhile);
         // Whether a request or its cancellation came first is not known; and Delete Now that is not written down yet
@@ -133,14 +135,15 @@ impl Performance<'_> {
 
     /// Judges, once what the person was told who cancelled while the function was at work is known.
     async fn judge(&mut self, meanwhile: &Meanwhile, is_final: bool) {
-        let answer = self.script.as_ref().and_then(|script| script.take_answer());
-        match answer {
-            Some(409) => self.model.accepted_unless_over(0),
-            Some(_) => self.model.is_open(0),
-            None => {}
+        let answers = self.script.as_ref().map(|script| script.take_answers()).unwrap_or_default();
+        for answer in &answers {
+            match answer {
+                409 => self.model.accepted_unless_over(0),
+                _ => self.model.is_open(0),
+            }
         }
         self.model.judge(self.stage, meanwhile).await;
-        if answer == Some(200) && is_final {
+        if is_final && answers.contains(&200) {
             self.model.stays(0);
         }
     }
@@ -148,8 +151,7 @@ impl Performance<'_> {
     /// What the model must know before a step begins; writers of S3 write at once.
     fn foretell(&mut self, does: Does, group: &[Step], meanwhile: &mut Meanwhile) {
         let (stage, now) = (self.stage, self.stage.now());
-        let grace = i64::from(stage.photolala.environment().grace_seconds);
-        let after_grace = now + SignedDuration::from_secs(grace);
+        let (grace, after_grace) = (i64::from(stage.photolala.environment().grace_seconds), self.after_grace(now));
         match does {
             Does::DeleteNow(who) if stage.may_be_now() => self.model.asks(stage, who, now),
             Does::Schedule(who) => self.model.asks(stage, who, after_grace),
@@ -195,9 +197,13 @@ impl Performance<'_> {
         }
     }
 
-    /// What the model learns from the answer. If something else was done to the account at the same time, nobody can
-    /// say which came first.
-    fn conclude(&mut self, does: Does, answered: &Answered, is_alone: bool) {
+    fn after_grace(&self, asked: Timestamp) -> Timestamp {
+        asked + SignedDuration::from_secs(self.stage.photolala.environment().grace_seconds.into())
+    }
+
+    /// What the model learns from the answer to what was asked `alone` at a moment. If something else was done to the
+    /// account at the same time, nobody can say which came first.
+    fn conclude(&mut self, does: Does, answered: &Answered, alone: Option<Timestamp>) {
         let status = match answered {
             Some(Ok(answer)) => answer.status_code,
             Some(Err(_)) => 0,
@@ -210,12 +216,18 @@ impl Performance<'_> {
             !matches!(does, Does::Stranger(_)) || matches!(status, 0 | 403) || is_faulty,
             "P1: somebody who may not ask was answered {status}"
         );
-        match (does, status) {
-            (Does::DeleteNow(who) | Does::Schedule(who), 200 | 202) if is_alone => self.model.accepted(who),
-            (Does::Cancel(who), 200) if is_alone => self.model.stays(who),
-            (Does::Cancel(_), 409) if is_alone => {}
-            (Does::Cancel(who), _) => self.model.is_open(who),
-            (Does::DeleteNow(who) | Does::Schedule(who), _) if !is_alone => self.model.is_open(who),
+        if let (Some(Ok(answer)), Some(who)) = (answered, does.account())
+            && (answer.body["status"] == "completed" || answer.body["state"] == "complete")
+        {
+            self.model.said_complete(self.stage, who, answer.deletion_id());
+        }
+        let is_new = matches!(answered, Some(Ok(answer)) if answer.body["state"] == "requested");
+        match (does, status, alone) {
+            (Does::Schedule(who), 200, Some(at)) if is_new => self.model.accepted_from(who, self.after_grace(at)),
+            (Does::DeleteNow(who) | Does::Schedule(who), 200 | 202, Some(_)) => self.model.accepted(who),
+            (Does::Cancel(who), 200, Some(_)) => self.model.stays(who),
+            (Does::Cancel(who), 409, Some(_)) => self.model.accepted_unless_over(who),
+            (Does::Cancel(who), ..) | (Does::DeleteNow(who) | Does::Schedule(who), _, None) => self.model.is_open(who),
             _ => {}
         }
     }
@@ -236,7 +248,6 @@ impl Performance<'_> {
             }
         }
         self.model.judge_the_end(stage).await;
-        self.model.judge_the_receipts(stage);
         self.model.judge_the_requests(stage);
         for who in 0..stage.accounts.len() {
             *self.seen.entry(format!("ended {:?}", self.model.end(who))).or_default() += 1;

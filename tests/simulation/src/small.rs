@@ -1,5 +1,6 @@
 //! The small world, whole: two accounts with four objects each, a deletion of the first, a death of the function after
-//! each single call, a cancellation at each point, and every pair of two of these.
+//! each single call, a cancellation at each point, and every pair of these. Beside them, singly: a death before each
+//! call, an app that cancels by writing S3 itself, and a new registration.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,9 +24,6 @@ use crate::run::{anew, run_small, sign_in_key};
 use crate::schedule::{AccountPlan, Does, Schedule, Step, World};
 use crate::stage::Stage;
 
-/// About so many calls does a cancellation make.
-const CALLS_OF_A_CANCELLATION: u64 = 16;
-
 /// Something that happens at the n-th call of the deletion function, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -42,6 +40,10 @@ pub enum Event {
 }
 
 impl Event {
+    fn all_at(n: u64) -> [Self; 5] {
+        [Self::DiesBefore(n), Self::DiesAfter(n), Self::Cancels(n), Self::AppCancels(n), Self::Registers(n)]
+    }
+
     fn at(self) -> u64 {
         match self {
             Self::DiesBefore(n) | Self::DiesAfter(n) | Self::Cancels(n) | Self::AppCancels(n) | Self::Registers(n) => n,
@@ -101,58 +103,84 @@ pub struct Tried {
     pub calls: Vec<u64>,
     /// Worlds that were tried.
     pub worlds: usize,
-    /// Broken promises.
-    pub broken: Vec<String>,
+    /// The worlds in which a promise was broken, and which.
+    pub broken: Vec<(String, String)>,
 }
 
 /// Tries every single event in every way of deleting, and every pair of events in the ways of `pairs`.
 /// Stops early once `broken_max` promises were broken. `tell` hears how many are done of how many.
 pub fn try_all(threads: usize, pairs: &[Way], broken_max: usize, tell: impl Fn(usize, usize) + Sync) -> Tried {
     let mut tried = Tried::default();
-    let mut worlds = Vec::new();
+    let mut singly = Vec::new();
     for way in Way::ALL {
         let calls = try_one(way, &[]).expect("nothing happens, and nothing breaks");
         tried.calls.push(calls);
-        worlds.extend(events(calls, pairs.contains(&way)).into_iter().map(|events| (way, events)));
+        singly.extend((1..=calls).flat_map(Event::all_at).map(|event| (way, vec![event])));
     }
-    tried.worlds = worlds.len();
-    let (next, broken) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let is_enough = || lock(&broken).len() >= broken_max;
-    let work = || {
-        while let Some((way, events)) = worlds.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !is_enough()) {
-            if let Err(text) = try_one(*way, events) {
-                lock(&broken).push(format!("{way:?} {events:?}: {text}"));
-            }
-            tell(next.load(Ordering::Relaxed).min(worlds.len()), worlds.len());
-        }
-    };
-    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
-    tried.broken = broken.into_inner().expect("nothing panics while holding it");
+    let calls = tried.all_of(&singly, threads, broken_max, &tell);
+    let firsts = singly.iter().zip(calls).filter(|((way, _), _)| pairs.contains(way));
+    let in_pairs: Vec<SmallWorld> = firsts.flat_map(|((way, first), calls)| seconds(*way, first[0], calls)).collect();
+    tried.all_of(&in_pairs, threads, broken_max, &tell);
     tried
 }
 
-/// Every single event; and every pair of a death after a call, or two, or one and a cancellation. A cancellation adds
-/// calls of its own.
-fn events(calls: u64, pairs: bool) -> Vec<Vec<Event>> {
-    let mut all: Vec<Vec<Event>> = (1..=calls)
-        .flat_map(|n| {
-            use Event::{AppCancels, Cancels, DiesAfter, DiesBefore, Registers};
-            [DiesBefore(n), DiesAfter(n), Cancels(n), AppCancels(n), Registers(n)]
-        })
-        .map(|event| vec![event])
-        .collect();
-    if pairs {
-        all.extend((1..=calls).flat_map(|first| {
-            (first + 1..=calls + CALLS_OF_A_CANCELLATION).flat_map(move |second| {
-                [
-                    vec![Event::DiesAfter(first), Event::DiesAfter(second)],
-                    vec![Event::DiesAfter(first), Event::Cancels(second)],
-                    vec![Event::Cancels(first), Event::DiesAfter(second)],
-                ]
-            })
-        }));
+/// A way of deleting, and what happens meanwhile.
+pub type SmallWorld = (Way, Vec<Event>);
+
+impl Tried {
+    /// Tries these worlds, and answers how many calls the deletion function made in each.
+    fn all_of(
+        &mut self,
+        worlds: &[SmallWorld],
+        threads: usize,
+        broken_max: usize,
+        tell: &(impl Fn(usize, usize) + Sync),
+    ) -> Vec<u64> {
+        let (next, broken) = (AtomicUsize::new(0), Mutex::new(std::mem::take(&mut self.broken)));
+        let calls: Vec<AtomicU64> = worlds.iter().map(|_| AtomicU64::new(0)).collect();
+        let work = || {
+            while lock(&broken).len() < broken_max {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some((way, events)) = worlds.get(index) else { return };
+                match try_one(*way, events) {
+                    Ok(made) => calls[index].store(made, Ordering::Relaxed),
+                    Err(text) => lock(&broken).push((written(*way, events), text)),
+                }
+                tell(index + 1, worlds.len());
+            }
+        };
+        std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+        self.worlds += next.into_inner().min(worlds.len());
+        self.broken = broken.into_inner().expect("nothing panics while holding it");
+        calls.into_iter().map(AtomicU64::into_inner).collect()
     }
-    all
+}
+
+/// The pairs that begin with this event: whatever may follow it, up to the last call that is made because of it.
+fn seconds(way: Way, first: Event, calls: u64) -> Vec<SmallWorld> {
+    if !matches!(first, Event::DiesAfter(_) | Event::Cancels(_)) {
+        return Vec::new();
+    }
+    let later = first.at() + 1..=calls;
+    later.flat_map(|n| [Event::DiesAfter(n), Event::Cancels(n)]).map(|second| (way, vec![first, second])).collect()
+}
+
+/// How a world is written, and read again: `Scheduled DiesAfter(12) Cancels(40)`.
+fn written(way: Way, events: &[Event]) -> String {
+    let events = events.iter().map(|event| format!(" {event:?}"));
+    format!("{way:?}{}", events.collect::<String>())
+}
+
+/// Reads what [`written`] writes.
+pub fn read(text: &str) -> Option<SmallWorld> {
+    let mut words = text.split_whitespace();
+    let name = words.next()?;
+    let way = Way::ALL.into_iter().find(|way| format!("{way:?}") == name)?;
+    let event = |word: &str| {
+        let n = word.split(&['(', ')']).nth(1)?.parse().ok()?;
+        Event::all_at(n).into_iter().find(|event| format!("{event:?}") == word)
+    };
+    Some((way, words.map(event).collect::<Option<_>>()?))
 }
 
 /// Tries one world, and answers how many calls the deletion function made.
@@ -161,7 +189,7 @@ pub fn try_one(way: Way, events: &[Event]) -> Result<u64, String> {
     let script = Arc::new(Script {
         calls: AtomicU64::new(0),
         events: events.to_vec(),
-        answer: Mutex::default(),
+        answers: Mutex::default(),
         written: Mutex::default(),
     });
     let follow = script.clone();
@@ -176,16 +204,16 @@ pub fn try_one(way: Way, events: &[Event]) -> Result<u64, String> {
 pub struct Script {
     calls: AtomicU64,
     events: Vec<Event>,
-    /// How the person who cancelled was answered.
-    answer: Mutex<Option<u16>>,
+    /// How the person who cancelled was answered, each time.
+    answers: Mutex<Vec<u16>>,
     /// What was written by others than the service.
     written: Mutex<Vec<Written>>,
 }
 
 impl Script {
-    /// How the person who cancelled was answered, if anybody did; told once.
-    pub fn take_answer(&self) -> Option<u16> {
-        lock(&self.answer).take()
+    /// How the person who cancelled was answered since the last time.
+    pub fn take_answers(&self) -> Vec<u16> {
+        std::mem::take(&mut *lock(&self.answers))
     }
 
     /// What was written by others than the service since the last time.
@@ -254,7 +282,7 @@ impl Follow {
             Ok(Outcome::Answer(payload)) => status(&payload),
             _ => 0,
         };
-        *lock(&self.script.answer) = Some(status);
+        lock(&self.script.answers).push(status);
     }
 
     /// What an app does that writes S3 by itself: the entries go, then the status says active.

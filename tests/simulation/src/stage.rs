@@ -1,7 +1,7 @@
 //! The service in this program, and everything around it that acts.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 use std::rc::Rc;
 
@@ -179,6 +179,18 @@ impl Stage {
     /// The keys of the service's own objects under a prefix.
     pub fn own_keys(&self, prefix: &str) -> Vec<String> {
         self.store().keys(&self.photolala.environment().manifest_bucket(), prefix).expect("the bucket is there")
+    }
+
+    /// All of the service's own objects.
+    pub fn own_objects(&self) -> BTreeMap<String, Value> {
+        let read = |key: String| Some((key.clone(), self.own(&key)?));
+        self.own_keys("").into_iter().filter_map(read).collect()
+    }
+
+    /// What the status says of an account's id in one of its spellings, if there is one.
+    pub fn status(&self, id: &str) -> Option<Value> {
+        let body = self.store().body(self.photolala.bucket(), &status_key(id)).ok()?;
+        serde_json::from_slice(&body).ok()
     }
 
     /// Sends a task of a page that there is, or was, to the eraser once more.

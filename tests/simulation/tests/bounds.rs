@@ -20,7 +20,10 @@ fn calls(kind: BucketKind, versions: usize) -> u64 {
         accounts: vec![account],
     };
     let steps = vec![Step { does: Does::DeleteNow(0), with_next: false }];
-    try_schedule(&Schedule { seed: 1, world, steps, rate: 0.0 }).expect("no fault, no broken promise").calls
+    let report = try_schedule(&Schedule { seed: 1, world, steps, rate: 0.0 }).expect("no fault, no broken promise");
+    // Over, as the model says of who stays: a service that refuses everything would need few calls.
+    assert_eq!(report.seen.keys().collect::<Vec<_>>(), ["DeleteNow 200", "ended Stays"]);
+    report.calls
 }
 
 /// The formula: from the request until the second look is over, with two listings of everything.

@@ -19,7 +19,8 @@ const SLOW: Duration = Duration::from_secs(25);
 const JOBS: &str = "s3-batch-operations";
 
 /// Faults by seed: the same seed meets the same calls with the same faults, as long as they come in the same order.
-/// Functions and the job engine meet them; whoever else calls is left alone. Clones share what they did.
+/// Functions and the job engine meet them; whoever else calls is left alone, but for errors of single keys, since those
+/// are drawn where nobody knows who asks. Clones share what they did.
 #[derive(Clone)]
 pub struct Faults(Arc<Shared>);
 
@@ -95,7 +96,7 @@ impl Fault {
         match self {
             Self::ErrorIn200 => info.operation == "DeleteObjects",
             Self::HalfPage => info.operation.starts_with("List"),
-            // A task that meets a refusal is for the job engine to try again, which has no patience beyond a throttle.
+            // The job engine is AWS's own and no process of ours.
             Self::KilledBefore | Self::KilledAfter => info.calling_function() != Some(JOBS),
             _ => true,
         }

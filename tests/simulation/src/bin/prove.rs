@@ -6,7 +6,7 @@ use clap::Parser;
 use simulation::explore::{Findings, explore, try_schedule};
 use simulation::schedule::Schedule;
 use simulation::shrink::shrunk;
-use simulation::small::{Way, try_all};
+use simulation::small::{Way, read, try_all, try_one};
 
 /// Runs seeded simulations of the whole service, judged by a reference model.
 ///
@@ -33,6 +33,10 @@ struct Arguments {
     /// Tries the small world instead: every death, every cancellation, and every pair of them.
     #[arg(long)]
     small_world: bool,
+    /// Replays one of the small worlds, such as 'Scheduled DiesAfter(12) Cancels(40)': a way of deleting (Now, NowByJob,
+    /// Scheduled, ScheduledByJob), and what happens at which call of the function.
+    #[arg(long, conflicts_with_all = ["seeds", "from", "seed", "small_world"])]
+    world: Option<String>,
     /// With --small-world: pairs of deaths and cancellations nowhere, where no job is needed, or everywhere.
     #[arg(long, default_value = "direct")]
     pairs: Pairs,
@@ -49,10 +53,11 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // Broken promises are panics of the judge; they are printed once, in their place.
     std::panic::set_hook(Box::new(|_| {}));
-    let holds = match arguments.seed {
-        Some(seed) => replay(seed),
-        None if arguments.small_world => small_world(&arguments),
-        None => many(&arguments),
+    let holds = match (arguments.seed, &arguments.world) {
+        (Some(seed), _) => replay(seed),
+        (_, Some(world)) => replay_small(world),
+        _ if arguments.small_world => small_world(&arguments),
+        _ => many(&arguments),
     };
     if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -67,6 +72,21 @@ fn replay(seed: u64) -> bool {
                 "BROKEN: {text}\nthe smallest that breaks one too: {:#?}",
                 shrunk(&schedule, |smaller| try_schedule(smaller).is_err())
             );
+            return false;
+        }
+    }
+    true
+}
+
+fn replay_small(world: &str) -> bool {
+    let Some((way, events)) = read(world) else {
+        eprintln!("prove: {world:?} is no world such as 'Scheduled DiesAfter(12) Cancels(40)'");
+        return false;
+    };
+    match try_one(way, &events) {
+        Ok(calls) => println!("every promise holds, in {calls} calls"),
+        Err(text) => {
+            println!("BROKEN: {text}");
             return false;
         }
     }
@@ -112,8 +132,8 @@ fn small_world(arguments: &Arguments) -> bool {
         }
     };
     let tried = try_all(threads(arguments), pairs, arguments.broken, tell);
-    for text in &tried.broken {
-        println!("BROKEN: {text}");
+    for (world, text) in &tried.broken {
+        println!("BROKEN: {text}\nreplay with: bin/prove --world '{world}'");
     }
     for (way, calls) in Way::ALL.iter().zip(&tried.calls) {
         println!("{way:?}: {calls} calls");

@@ -10,7 +10,7 @@ use domain::record::{LEASE_SECONDS, Record};
 use harness::person::{active, status_key};
 use harness::{Account, Answer, Fixture, Options, Photolala, Snapshot, promises};
 use local_aws::{RequestInfo, Verdict, before};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::gates::{Dies, Kill, Point, nth, request};
 use crate::scheduled::{GRACE, with_grace};
@@ -103,9 +103,7 @@ impl<'a> Waiting<'a> {
 
     /// What the status says, if there is one.
     async fn says(&self) -> Option<String> {
-        let body = crate::app::get(self.photolala, &status_key(&self.account.upper())).await?;
-        let status: Value = serde_json::from_str(&body).expect("a status is JSON");
-        status["accountStatus"].as_str().map(str::to_owned)
+        self.photolala.status_word(&self.account).await
     }
 
     /// Runs and reconciles until nothing is under way; gives the deletion, if there was one.
