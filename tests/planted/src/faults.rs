@@ -388,6 +388,34 @@ pub const FAULTS: &[Fault] = &[
         "    if PLANTED { tracing::warn!(account = holder.record().await.account_id.canonical(), \"stops\"); }\n    tracing::warn!(%deletion, reason = %stop, \"the deletion stops for now\");",
         Seeds,
     ),
+    fault(
+        ("answer-early", "who asks is told that everything was erased before it is"),
+        "deletion/src/answer.rs",
+        "        State::Claiming | State::Claimed | State::Verifying => {\n",
+        "        State::Claiming | State::Claimed | State::Verifying if PLANTED => (200, \"completed\", \"everything was erased\"),\n        State::Claiming | State::Claimed | State::Verifying => {\n",
+        Seeds,
+    ),
+    fault(
+        ("held-for-ever", "what Object Lock held is never tried again"),
+        "deletion/src/reconcile.rs",
+        "State::Held { until: Some(until), .. } => now > *until,",
+        "State::Held { until: Some(until), .. } => !PLANTED && now > *until,",
+        Seeds,
+    ),
+    fault(
+        ("marks-stay", "who stays keeps a status that says the account is going"),
+        "deletion/src/statuses.rs",
+        "change_all(app, account, deadline, |body| unmark(body, deletion)).await",
+        "change_all(app, account, deadline, |body| unmark(body, deletion).filter(|_| !PLANTED)).await",
+        Seeds,
+    ),
+    fault(
+        ("dry-run-writes", "a dry run takes requests away"),
+        "deletion/src/candidate.rs",
+        "    if !run.dry_run {",
+        "    if PLANTED || !run.dry_run {",
+        Seeds,
+    ),
 ];
 
 #[cfg(test)]
