@@ -103,14 +103,19 @@ impl Performance<'_> {
         if let Some(own_before) = own_before {
             self.model.nothing_happened(stage, &own_before).await;
         }
-        for (step, answered) in group.iter().zip(answered) {
-            self.conclude(step.does, &answered, is_alone(step.does, group).then_some(asked_at));
+        for (step, answered) in group.iter().zip(&answered) {
+            self.conclude(step.does, answered, is_alone(step.does, group).then_some(asked_at));
         }
         self.hear_of_writers(&mut meanwhile);
         // Whether a request or its cancellation came first is not known; and Delete Now that is not written down yet
         // goes on.
         let is_asked = group.iter().any(|step| matches!(step.does, Does::Schedule(0) | Does::DeleteNow(0)));
         self.judge(&meanwhile, self.is_scheduled && !is_asked).await;
+        for (step, answered) in group.iter().zip(&answered) {
+            if let (Does::Cancel(who), true) = (step.does, is_alone(step.does, group) && found_nothing(answered)) {
+                self.model.stays(who);
+            }
+        }
     }
 
     /// What others wrote while the function was at work.
@@ -225,6 +230,8 @@ impl Performance<'_> {
         match (does, status, alone) {
             (Does::Schedule(who), 200, Some(at)) if is_new => self.model.accepted_from(who, self.after_grace(at)),
             (Does::DeleteNow(who) | Does::Schedule(who), 200 | 202, Some(_)) => self.model.accepted(who),
+            // A deletion may have come to its end while nothing to cancel was found.
+            (Does::Cancel(_), 200, Some(_)) if found_nothing(answered) => {}
             (Does::Cancel(who), 200, Some(_)) => self.model.stays(who),
             (Does::Cancel(who), 409, Some(_)) => self.model.accepted_unless_over(who),
             (Does::Cancel(who), ..) | (Does::DeleteNow(who) | Does::Schedule(who), _, None) => self.model.is_open(who),
@@ -293,6 +300,11 @@ impl Performance<'_> {
         let name = name.split('(').next().unwrap_or_default();
         *self.seen.entry(format!("{name} {how}")).or_default() += 1;
     }
+}
+
+/// Whether a cancellation was answered that there was nothing to take back.
+fn found_nothing(answered: &Answered) -> bool {
+    matches!(answered, Some(Ok(answer)) if answer.body["status"] == "not_scheduled")
 }
 
 /// Whether nothing else is done to the account at the same time, nor to all of them.
