@@ -141,9 +141,11 @@ impl Performance<'_> {
     /// Judges, once what the person was told who cancelled while the function was at work is known.
     async fn judge(&mut self, meanwhile: &Meanwhile, is_final: bool) {
         let answers = self.script.as_ref().map(|script| script.take_answers()).unwrap_or_default();
-        for answer in &answers {
+        let accepted = answers.iter().position(|answer| *answer == 200).unwrap_or(answers.len());
+        for (number, answer) in answers.iter().enumerate() {
             match answer {
-                409 => self.model.accepted_unless_over(0),
+                // A claim that an earlier cancellation has undone already still refuses the next one.
+                409 if number < accepted => self.model.accepted_unless_over(0),
                 _ => self.model.is_open(0),
             }
         }
