@@ -46,6 +46,8 @@ struct Known {
     papers_move: bool,
     /// Whether something of it was erased since it last was whole.
     is_touched: bool,
+    /// When somebody asked again while a deletion was complete and not over yet.
+    asked_again: Option<Timestamp>,
     /// When the last look began of a deletion whose receipt says complete.
     last_look: Option<Timestamp>,
     /// When its last deletion was over, record and all.
@@ -95,6 +97,7 @@ impl Model {
             may_go_from: None,
             papers_move: false,
             is_touched: false,
+            asked_again: None,
             last_look: None,
             over: None,
             completed: BTreeSet::new(),
@@ -113,6 +116,7 @@ impl Model {
         let under_way = stage.own(record_key(&known.account.id()).as_str());
         let under_way = under_way.and_then(|record| record["deletionId"].as_str().map(str::to_owned));
         known.is_complete = under_way.is_some_and(|deletion| known.completed.contains(&deletion));
+        known.asked_again = known.is_complete.then_some(from);
         known.may_go_from = Some(known.may_go_from.map_or(from, |before| before.min(from)));
         known.papers_move = true;
         if known.end == End::Stays {
@@ -374,13 +378,13 @@ impl Known {
         let has_record = stage.own(record_key(&self.account.id()).as_str()).is_some();
         let is_done = self.is_complete && !has_record && self.may_go_from.is_some();
         // What was erased until then is the completed deletion's, even if another was asked for in its last moment.
-        self.is_touched &= !is_done;
+        self.is_touched &= !(is_done && self.asked_again.is_some());
         if !is_done || !self.is_settled(stage) {
             return;
         }
         self.nothing_left("P2, P9: over, and still there", stage, now, meanwhile);
         self.over = Some(stage.now());
-        (self.end, self.may_go_from) = (End::Stays, None);
+        (self.end, self.may_go_from, self.is_touched) = (End::Stays, None, false);
     }
 
     /// Whether the last deletion is over, rather than a new one asked for since.
