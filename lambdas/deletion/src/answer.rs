@@ -1,8 +1,8 @@
 //! A record as an answer to Delete Now.
 
-use domain::answer::{Answer, ImmediateBody, Objects, user_id};
+use domain::answer::{Answer, ImmediateBody, Objects, RETRY_AFTER_SECONDS, user_id};
 use domain::receipt::Method;
-use domain::record::{Asked, Record, State};
+use domain::record::{Record, State};
 
 /// What the app is told about a record.
 pub fn of_record(record: &Record) -> Answer {
@@ -24,6 +24,7 @@ pub fn body_of(record: &Record) -> ImmediateBody {
         method: method(record),
         objects,
         held_until: if let State::Held { until, .. } = record.state { until } else { None },
+        retry_after_seconds: (status == "busy").then_some(RETRY_AFTER_SECONDS),
         message: message.to_owned(),
     }
 }
@@ -60,7 +61,7 @@ fn words(record: &Record) -> (u16, &'static str, &'static str) {
         State::Failed { .. } => {
             (503, "failed", "the deletion could not go on; it is tried again, and the operators are told")
         }
-        State::Claiming if record.asked != Asked::Now => {
+        State::Claiming if record.is_being_checked() => {
             (503, "busy", "a scheduled deletion of this account is being checked; ask again")
         }
         State::Scheduling | State::Cancelling | State::Confirming => {

@@ -28,6 +28,8 @@ pub async fn cancel(app: &App, account: AccountId, turn: &Turn) -> Result<Answer
             Ok(cancelled(&account, was_asked))
         }
         Claim::Theirs(record, got) if record.state.is_errand() => busy(app, &record, &got, turn).await,
+        // The checks may yet find it cancelled: too late is it only when they are over.
+        Claim::Theirs(record, _) if record.is_being_checked() => Ok(of_record(&record)),
         Claim::Theirs(record, _) => Ok(too_late(&record)),
     }
 }

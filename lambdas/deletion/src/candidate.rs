@@ -237,7 +237,7 @@ async fn go_on<'a>(run: &Progress<'a>, account: &AccountId, holder: Holder<'a>) 
 /// with its checks again; what is further on is reconcile's.
 async fn under_way(run: &Progress<'_>, account: &AccountId, record: &Record, got: &Got) -> Result<Fate, Stop> {
     let is_free = !record.is_held(got.modified, run.app.clock.now());
-    if run.dry_run || !is_free || record.state != State::Claiming || record.asked == Asked::Now {
+    if run.dry_run || !is_free || !record.is_being_checked() {
         return Ok(Fate::Elsewhere);
     }
     if !run.budget.take().await? {

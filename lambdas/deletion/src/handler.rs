@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::answer::Answer;
+use domain::answer::{Answer, RETRY_AFTER_SECONDS};
 use domain::environment::ImmediateMode;
 use domain::event::Request;
 use domain::ids::AccountId;
@@ -118,7 +118,7 @@ fn answered(result: Result<Answer, Stop>) -> Answer {
         Err(stop) => stop,
     };
     tracing::error!(reason = %stop, "an app-facing request failed");
-    let again = json!({ "error": "not now; please ask again", "retryAfterSeconds": 30 });
+    let again = json!({ "error": "not now; please ask again", "retryAfterSeconds": RETRY_AFTER_SECONDS });
     match stop {
         Stop::Lost | Stop::TimeUp => Answer::new(503, &again),
         Stop::Aws(error) if error.is_passing() => Answer::new(503, &again),

@@ -4,7 +4,7 @@ use aws::invoke::invoke_later;
 use aws::metrics::Unit;
 use aws::retry::retrying;
 use domain::receipt::ReceiptState;
-use domain::record::{Asked, Record, State};
+use domain::record::{Record, State};
 use futures::FutureExt as _;
 use serde_json::json;
 
@@ -133,10 +133,7 @@ async fn hand_over(app: &App, holder: &Holder<'_>, turn: &Turn) -> Result<(), St
 async fn put_down(app: &App, holder: &Holder<'_>, stop: &Stop) {
     let deletion = holder.record().await.deletion_id;
     tracing::warn!(%deletion, reason = %stop, "the deletion stops for now");
-    let is_unchecked = {
-        let record = holder.record().await;
-        record.state == State::Claiming && record.asked != Asked::Now
-    };
+    let is_unchecked = holder.record().await.is_being_checked();
     let final_reason = match stop {
         Stop::Lost => return,
         // Whatever went wrong, the next run begins with the checks.

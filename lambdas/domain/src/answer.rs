@@ -7,6 +7,9 @@ use crate::event::BadRequest;
 use crate::ids::{AccountId, DeletionId, JobId};
 use crate::receipt::Method;
 
+/// When a caller who is told "not now" may ask again: what stands in the way is over by then, as a rule.
+pub const RETRY_AFTER_SECONDS: u32 = 30;
+
 /// What an app-facing call answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,7 +43,7 @@ impl From<BadRequest> for Answer {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImmediateBody {
-    /// `completed`, `batch_job_created`, `in_progress`, `held` or `failed`.
+    /// `completed`, `batch_job_created`, `in_progress`, `held`, `failed` or `busy`.
     pub status: &'static str,
     /// The account, as the app spells it: upper case.
     pub user_id: String,
@@ -60,6 +63,9 @@ pub struct ImmediateBody {
     pub objects: Objects,
     /// When the last held version becomes erasable.
     pub held_until: Option<jiff::Timestamp>,
+    /// When to ask again, if it is `busy`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u32>,
     /// A sentence for a person.
     pub message: String,
 }

@@ -292,6 +292,11 @@ impl Record {
         self.holder.is_some() && now.as_second() < written.as_second() + LEASE_SECONDS
     }
 
+    /// Whether a scheduled deletion has its checks before it: nothing is decided yet, and the claim may come to nothing.
+    pub fn is_being_checked(&self) -> bool {
+        self.state == State::Claiming && self.asked != Asked::Now
+    }
+
     /// What a new holder writes to take over: nothing of the state changes, the epoch tells its pages apart.
     /// Counts become lower bounds if the last holder may have erased something it did not write down.
     pub fn taken_over(&self, holder: Nonce, nonce: Nonce) -> Self {

@@ -402,6 +402,20 @@ pub const FAULTS: &[Fault] = &[
         "State::Held { until: Some(until), .. } => !PLANTED && now > *until,",
         Seeds,
     ),
+    fault(
+        ("marks-stay", "who stays keeps a status that says the account is going"),
+        "deletion/src/statuses.rs",
+        "change_all(app, account, deadline, |body| unmark(body, deletion)).await",
+        "change_all(app, account, deadline, |body| unmark(body, deletion).filter(|_| !PLANTED)).await",
+        SmallWorld,
+    ),
+    fault(
+        ("dry-run-writes", "a dry run takes requests away"),
+        "deletion/src/candidate.rs",
+        "    if !run.dry_run {",
+        "    if PLANTED || !run.dry_run {",
+        Seeds,
+    ),
 ];
 
 #[cfg(test)]

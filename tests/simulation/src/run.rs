@@ -141,11 +141,9 @@ impl Performance<'_> {
     /// Judges, once what the person was told who cancelled while the function was at work is known.
     async fn judge(&mut self, meanwhile: &Meanwhile, is_final: bool) {
         let answers = self.script.as_ref().map(|script| script.take_answers()).unwrap_or_default();
-        let accepted = answers.iter().position(|answer| *answer == 200).unwrap_or(answers.len());
-        for (number, answer) in answers.iter().enumerate() {
+        for answer in &answers {
             match answer {
-                // A claim that an earlier cancellation has undone already still refuses the next one.
-                409 if number < accepted => self.model.accepted_unless_over(0),
+                409 => self.model.accepted_unless_over(0),
                 _ => self.model.is_open(0),
             }
         }
@@ -166,7 +164,8 @@ impl Performance<'_> {
             Does::AppSchedules(who) => {
                 self.model.asks(stage, who, after_grace);
                 meanwhile.written.extend(stage.app_schedules(&stage.accounts[who], grace));
-                let is_sure = is_alone(does, group) && !stage.has_record(who);
+                // Statuses that contradict each other wait for a person.
+                let is_sure = is_alone(does, group) && !stage.has_record(who) && !stage.has_older_active(who);
                 if is_sure {
                     self.model.accepted(who);
                 }
@@ -248,6 +247,7 @@ impl Performance<'_> {
         for round in 0..ROUNDS_MAX {
             self.quietly(Does::Wait(120)).await;
             self.quietly(Does::Jump(if round < 2 { 300 } else { 90_000 })).await;
+            self.group(&[Step { does: Does::DryRun, with_next: false }]).await;
             let run = if round % 2 == 0 { Does::Run } else { Does::Daily };
             for does in [run, Does::Reconcile, Does::Jump(6), Does::Reconcile] {
                 self.quietly(does).await;

@@ -52,6 +52,8 @@ pub struct AccountPlan {
     pub mappings: bool,
     /// Keys that are hard to write in XML, CSV or a URL.
     pub odd_keys: bool,
+    /// Whether an older app left a status under the lower-case spelling of the id, which today's apps do not write.
+    pub older_status: bool,
     /// Whether one photo is under Object Lock, for so many seconds.
     pub locked_seconds: Option<i64>,
 }
@@ -158,6 +160,7 @@ impl AccountPlan {
             uploads: if rng.u32(..4) == 0 { rng.usize(1..=6) } else { 0 },
             mappings: rng.u32(..6) > 0,
             odd_keys: rng.u32(..6) == 0,
+            older_status: rng.u32(..6) == 0,
             locked_seconds: is_locked.then(|| rng.i64(1..100_000)),
         }
     }

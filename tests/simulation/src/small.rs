@@ -69,9 +69,15 @@ impl Way {
     pub const ALL: [Self; 4] = [Self::Now, Self::NowByJob, Self::Scheduled, Self::ScheduledByJob];
 
     fn schedule(self) -> Schedule {
-        let versions = if matches!(self, Self::NowByJob | Self::ScheduledByJob) { 12 } else { 4 };
-        let account =
-            |versions| AccountPlan { versions, uploads: 1, mappings: true, odd_keys: false, locked_seconds: None };
+        let by_job = matches!(self, Self::NowByJob | Self::ScheduledByJob);
+        let account = |versions, older_status| AccountPlan {
+            versions,
+            uploads: 1,
+            mappings: true,
+            odd_keys: false,
+            older_status,
+            locked_seconds: None,
+        };
         let step = |does| Step { does, with_next: false };
         let steps = match self {
             Self::Now | Self::NowByJob => vec![step(Does::DeleteNow(0))],
@@ -88,7 +94,7 @@ impl Way {
                 job_events: false,
                 duplicate_every: None,
                 has_clutter: false,
-                accounts: vec![account(versions), account(4)],
+                accounts: vec![account(if by_job { 11 } else { 4 }, by_job), account(4, false)],
             },
             steps,
             rate: 0.0,
@@ -309,8 +315,12 @@ impl Follow {
         if !waits || record.is_some_and(|state| state != "claiming") {
             return false;
         }
-        let key = status_key(&self.account.upper());
-        let versions = store.versions(self.environment.buckets[0].name.as_str(), &key).unwrap_or_default();
+        [self.account.upper(), self.account.lower()].iter().any(|id| self.is_not_looked_at_again(&status_key(id)))
+    }
+
+    /// Whether a status is there that is not marked, or not for as long as the second look waits.
+    fn is_not_looked_at_again(&self, key: &str) -> bool {
+        let versions = self.s3.store().versions(self.environment.buckets[0].name.as_str(), key).unwrap_or_default();
         let newest = versions.into_iter().find(|listed| listed.is_latest);
         let confirm = SignedDuration::from_secs(self.environment.confirm_seconds.into());
         newest.is_some_and(|status| {

@@ -89,6 +89,9 @@ impl Stage {
         for name in ODD.iter().filter(|_| plan.odd_keys) {
             self.put(&format!("photos/{}/{name}", account.upper()), "an odd key");
         }
+        if plan.older_status {
+            self.put(&status_key(&account.lower()), active(self.now()).to_string());
+        }
         if let Some(seconds) = plan.locked_seconds {
             let until = self.now() + SignedDuration::from_secs(seconds);
             let retention = Some(Retention { mode: Mode::Compliance, until });
@@ -254,6 +257,12 @@ impl Stage {
         self.own(request_key(&self.accounts[who].id()).as_str()).is_some()
     }
 
+    /// Whether a status that today's apps do not write says that the account stays.
+    pub fn has_older_active(&self, who: usize) -> bool {
+        let status = self.status(&self.accounts[who].lower());
+        status.is_some_and(|status| status["accountStatus"] == "active")
+    }
+
     /// The deletions that a notice of this kind told of.
     pub fn told_of(&self, kind: &str) -> BTreeSet<String> {
         let put = self.photolala.local().events().put().into_iter();
@@ -266,9 +275,11 @@ impl Stage {
         if self.photolala.options().kind == BucketKind::Unversioned {
             return 0;
         }
-        let key = status_key(&account.upper());
+        let keys = [account.upper(), account.lower()].map(|id| status_key(&id));
         let records = self.photolala.local().recorder().records();
-        let writes = |record: &&Record| record.info.operation == "PutObject" && record.info.key.as_ref() == Some(&key);
+        let is_status = |key: &String| keys.contains(key);
+        let writes =
+            |record: &&Record| record.info.operation == "PutObject" && record.info.key.as_ref().is_some_and(is_status);
         records.iter().filter(writes).count() as u64
     }
 

@@ -9,7 +9,14 @@ use simulation::stage::{PAGE_SIZE, THRESHOLD};
 const KINDS: [BucketKind; 3] = [BucketKind::Unversioned, BucketKind::Versioned, BucketKind::Suspended];
 
 fn calls(kind: BucketKind, versions: usize) -> u64 {
-    let account = AccountPlan { versions, uploads: 0, mappings: true, odd_keys: false, locked_seconds: None };
+    let account = AccountPlan {
+        versions,
+        uploads: 0,
+        mappings: true,
+        odd_keys: false,
+        older_status: false,
+        locked_seconds: None,
+    };
     let world = World {
         kind,
         mode: ImmediateMode::Allowed,

@@ -39,7 +39,14 @@ fn other_seeds_are_other_schedules() {
 /// A deletion ends while the next one is asked for: what the first erased is no breach of the second's cancellation.
 #[test]
 fn regression_asked_again_in_the_last_moment_of_a_deletion() {
-    let account = AccountPlan { versions: 2, uploads: 0, mappings: false, odd_keys: false, locked_seconds: None };
+    let account = AccountPlan {
+        versions: 2,
+        uploads: 0,
+        mappings: false,
+        odd_keys: false,
+        older_status: false,
+        locked_seconds: None,
+    };
     let world = World {
         kind: BucketKind::Suspended,
         mode: ImmediateMode::Allowed,
@@ -55,6 +62,14 @@ fn regression_asked_again_in_the_last_moment_of_a_deletion() {
     let rest = [Does::Reconcile, Does::DryRun, Does::Schedule(0), Does::Cancel(0)].map(alone);
     let schedule = Schedule { seed: 19_079, world, steps: [steps.as_slice(), &rest].concat(), rate: 0.0 };
     assert_eq!(try_schedule(&schedule).map(|report| report.calls > 0), Ok(true));
+}
+
+/// A claim that a cancellation has undone already, without knowing it yet: whoever cancels again is not told that it is
+/// too late.
+#[test]
+fn regression_cancelled_twice_while_a_run_begins() {
+    let calls = try_one(Way::Scheduled, &[Event::Cancels(20), Event::Cancels(40)]);
+    assert!(calls.is_ok(), "{calls:?}");
 }
 
 /// A death before the first call and after the last, and a cancellation in the middle.
