@@ -12,6 +12,7 @@ use domain::ids::{AwsAccountId, BucketName};
 use domain::settings::SharedSettings;
 
 use crate::clock::ServerClock;
+use crate::whole_answers::WholeAnswers;
 
 /// One attempt of one call; S3 answers a full listing page or DeleteObjects well within it.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -81,9 +82,16 @@ impl Buckets {
     }
 }
 
-fn client(sdk: &SdkConfig, region: &str, clock: &ServerClock) -> Client {
+/// A client of S3 Batch Operations.
+pub fn jobs(sdk: &SdkConfig) -> aws_sdk_s3control::Client {
+    let config = aws_sdk_s3control::config::Builder::from(sdk).interceptor(WholeAnswers);
+    aws_sdk_s3control::Client::from_conf(config.build())
+}
+
+pub(crate) fn client(sdk: &SdkConfig, region: &str, clock: &ServerClock) -> Client {
     let config = aws_sdk_s3::config::Builder::from(sdk)
         .region(aws_sdk_s3::config::Region::new(region.to_owned()))
-        .interceptor(clock.clone());
+        .interceptor(clock.clone())
+        .interceptor(WholeAnswers);
     Client::from_conf(config.build())
 }

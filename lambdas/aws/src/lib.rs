@@ -29,6 +29,7 @@ pub mod put_events;
 pub mod put_object;
 pub mod retry;
 pub mod telemetry;
+pub mod whole_answers;
 
 pub use clients::{Bucket, Buckets};
 pub use error::{AwsError, Cause};

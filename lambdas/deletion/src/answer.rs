@@ -9,6 +9,15 @@ pub fn of_record(record: &Record) -> Answer {
     Answer::new(words(record).0, &body_of(record))
 }
 
+/// A record as it is told to whoever asks for something while another run may hold it. That run looks again, and what it
+/// has found complete may not be so any more: the person may have used the account since.
+pub fn as_told(mut record: Record, is_held: bool) -> Record {
+    if is_held && matches!(record.state, State::Finishing { .. } | State::Settling { .. }) {
+        record.state = State::Verifying;
+    }
+    record
+}
+
 /// The body of such an answer, which is a line of a run's answer too.
 pub fn body_of(record: &Record) -> ImmediateBody {
     let (_, status, message) = words(record);

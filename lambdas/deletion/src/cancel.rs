@@ -8,7 +8,7 @@ use futures::FutureExt as _;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::answer::{body_of, of_record};
+use crate::answer::{as_told, body_of, of_record};
 use crate::check::{read_request, remove_request};
 use crate::entries::{entries_of, remove_as_read};
 use crate::holder::{Claim, Holder, New};
@@ -27,10 +27,13 @@ pub async fn cancel(app: &App, account: AccountId, turn: &Turn) -> Result<Answer
             let was_asked = holder.while_renewing(take_back(app, &holder).boxed_local()).await?;
             Ok(cancelled(&account, was_asked))
         }
-        Claim::Theirs(record, got) if record.state.is_errand() => busy(app, &record, &got, turn).await,
+        Claim::Theirs(record, got) if record.state.is_errand() => busy(app, *record, &got, turn).await,
         // The checks may yet find it cancelled: too late is it only when they are over.
         Claim::Theirs(record, _) if record.is_being_checked() => Ok(of_record(&record)),
-        Claim::Theirs(record, _) => Ok(too_late(&record)),
+        Claim::Theirs(record, got) => {
+            let is_held = record.is_held(got.modified, app.clock.now());
+            Ok(too_late(&as_told(*record, is_held)))
+        }
     }
 }
 

@@ -33,7 +33,7 @@ pub async fn confirm(app: &App, account: AccountId, digest: SetDigest, turn: &Tu
             };
             holder.while_renewing(work.boxed_local()).await
         }
-        Claim::Theirs(record, got) if record.state.is_errand() => busy(app, &record, &got, turn).await,
+        Claim::Theirs(record, got) if record.state.is_errand() => busy(app, *record, &got, turn).await,
         Claim::Theirs(..) => Ok(Answer::error(409, "a deletion of this account is under way already")),
     }
 }

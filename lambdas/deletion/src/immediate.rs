@@ -6,7 +6,7 @@ use domain::ids::AccountId;
 use domain::record::{Asked, Kind, Record, State};
 use futures::FutureExt as _;
 
-use crate::answer::of_record;
+use crate::answer::{as_told, of_record};
 use crate::dry_run::dry_run as only_count;
 use crate::holder::{Claim, Holder, New, read};
 use crate::life::{End, advance};
@@ -43,10 +43,10 @@ async fn now_or_under_way(app: &App, account: AccountId, hints: &[String], turn:
         Claim::Ours(holder) => go_on(app, &holder, survey.ok(), hints, turn).await,
         Claim::Theirs(record, got) => {
             if record.state.is_errand() {
-                return busy(app, &record, &got, turn).await;
+                return busy(app, *record, &got, turn).await;
             }
             if record.is_held(got.modified, app.clock.now()) {
-                return Ok(of_record(&record));
+                return Ok(of_record(&as_told(*record, true)));
             }
             take_up(app, &record, &got.etag, hints, turn).await
         }
@@ -75,8 +75,9 @@ async fn go_on<'a>(
 /// Answers with the record as another run left it.
 async fn now(app: &App, record: &Record, turn: &Turn) -> Result<Answer, Stop> {
     let key = domain::layout::record_key(&record.account_id);
-    let (record, _) = read(app, &key, turn.deadline).await?.ok_or(Stop::Lost)?;
-    Ok(of_record(&record))
+    let (record, got) = read(app, &key, turn.deadline).await?.ok_or(Stop::Lost)?;
+    let is_held = record.is_held(got.modified, app.clock.now());
+    Ok(of_record(&as_told(record, is_held)))
 }
 
 /// Takes up a deletion that nobody holds. One that is settling is looked at again at once: the person may have used

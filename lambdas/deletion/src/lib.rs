@@ -95,7 +95,7 @@ impl App {
         let clock = ServerClock::default();
         Self {
             buckets: Buckets::new(sdk, &settings.shared, &clock),
-            jobs: aws_sdk_s3control::Client::new(sdk),
+            jobs: aws::clients::jobs(sdk),
             lambda: aws_sdk_lambda::Client::new(sdk),
             events: aws_sdk_eventbridge::Client::new(sdk),
             pace: Pace::new(settings.shared.pace_keys_per_second),

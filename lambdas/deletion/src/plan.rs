@@ -56,7 +56,8 @@ impl Plan {
         record.done.uploads += uploads;
         record.done.mappings += severed.severed;
         record.done.repaired += severed.repaired;
-        record.state = State::Planned { versions: self.versions };
+        // A status may have as many versions as make a job, and comes last: without anything beside it there is no job.
+        record.state = if self.versions == 0 { State::Verifying } else { State::Planned { versions: self.versions } };
     }
 }
 

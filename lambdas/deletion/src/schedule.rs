@@ -16,7 +16,7 @@ use futures::FutureExt as _;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::answer::of_record;
+use crate::answer::{as_told, of_record};
 use crate::cancel::take_back;
 use crate::check::read_request;
 use crate::entries::{ReadEntry, read_entry, remove_as_read};
@@ -41,19 +41,20 @@ pub async fn schedule(
             finish(app, &holder).await?;
             Ok(accepted_as(&holder.record().await))
         }
-        Claim::Theirs(record, got) => busy(app, &record, &got, turn).await,
+        Claim::Theirs(record, got) => busy(app, *record, &got, turn).await,
     }
 }
 
 /// Another run has the record. One that died while it wrote a request is helped; the caller asks again.
-pub async fn busy(app: &App, record: &Record, got: &aws::get_object::Got, turn: &Turn) -> Result<Answer, Stop> {
+pub async fn busy(app: &App, record: Record, got: &aws::get_object::Got, turn: &Turn) -> Result<Answer, Stop> {
+    let is_held = record.is_held(got.modified, app.clock.now());
     if record.state.is_errand()
-        && !record.is_held(got.modified, app.clock.now())
-        && let Some(holder) = Holder::take_over(app, record, &got.etag, turn.deadline).await?
+        && !is_held
+        && let Some(holder) = Holder::take_over(app, &record, &got.etag, turn.deadline).await?
     {
         finish(app, &holder).await?;
     }
-    Ok(of_record(record))
+    Ok(of_record(&as_told(record, is_held)))
 }
 
 /// Finishes what a held record announces that is no deletion yet, and gives the record up.

@@ -251,8 +251,8 @@ pub const FAULTS: &[Fault] = &[
     fault(
         ("claim-deaf", "a cancellation is accepted although the claim was first"),
         "deletion/src/cancel.rs",
-        "        Claim::Theirs(record, _) => Ok(too_late(&record)),",
-        "        Claim::Theirs(..) if PLANTED => Ok(cancelled(&account, true)),\n        Claim::Theirs(record, _) => Ok(too_late(&record)),",
+        "        Claim::Theirs(record, got) => {\n            let is_held",
+        "        Claim::Theirs(..) if PLANTED => Ok(cancelled(&account, true)),\n        Claim::Theirs(record, got) => {\n            let is_held",
         Seeds,
     ),
     fault(

@@ -135,6 +135,13 @@ impl Model {
         self.accepted(who);
     }
 
+    /// P3: somebody who asked how far a deletion is was told that it is complete: it was, if not any more.
+    pub fn said_to_be_complete(&self, stage: &Stage, who: usize, deletion: DeletionId) {
+        if !self.known[who].completed.contains(&deletion.to_string()) {
+            self.said_complete(stage, who, deletion);
+        }
+    }
+
     /// P3: somebody was told that a deletion is complete. Its receipt lies in the record before it is written.
     pub fn said_complete(&self, stage: &Stage, who: usize, deletion: DeletionId) {
         let record = stage.own(record_key(&self.known[who].account.id()).as_str()).unwrap_or_default();

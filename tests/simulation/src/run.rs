@@ -225,7 +225,10 @@ impl Performance<'_> {
         if let (Some(Ok(answer)), Some(who)) = (answered, does.account())
             && (answer.body["status"] == "completed" || answer.body["state"] == "complete")
         {
-            self.model.said_complete(self.stage, who, answer.deletion_id());
+            match does {
+                Does::Status(_) => self.model.said_to_be_complete(self.stage, who, answer.deletion_id()),
+                _ => self.model.said_complete(self.stage, who, answer.deletion_id()),
+            }
         }
         let is_new = matches!(answered, Some(Ok(answer)) if answer.body["state"] == "requested");
         match (does, status, alone) {

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use domain::environment::ImmediateMode;
-use domain::mapping::BucketKind;
 use simulation::explore::try_schedule;
-use simulation::schedule::{AccountPlan, Does, Schedule, Step, World};
+use simulation::schedule::Schedule;
 use simulation::small::{Event, Way, read, try_one};
 
 /// And whoever asks is served: a service that refuses everything keeps every promise too.
@@ -34,42 +32,6 @@ fn a_seed_is_replayed_call_by_call() {
 fn other_seeds_are_other_schedules() {
     let reports: Vec<_> = (40..50).map(|seed| try_schedule(&Schedule::of(seed)).unwrap().calls).collect();
     assert!(reports.iter().any(|calls| *calls != reports[0]), "{reports:?}");
-}
-
-/// A deletion ends while the next one is asked for: what the first erased is no breach of the second's cancellation.
-#[test]
-fn regression_asked_again_in_the_last_moment_of_a_deletion() {
-    let account = AccountPlan {
-        versions: 2,
-        uploads: 0,
-        mappings: false,
-        odd_keys: false,
-        older_status: false,
-        locked_seconds: None,
-    };
-    let world = World {
-        kind: BucketKind::Suspended,
-        mode: ImmediateMode::Allowed,
-        run_cap: 1_000,
-        job_events: false,
-        duplicate_every: Some(1),
-        has_clutter: false,
-        accounts: vec![account],
-    };
-    let together = |does| Step { does, with_next: true };
-    let alone = |does| Step { does, with_next: false };
-    let steps = [together(Does::DeleteNow(0)), together(Does::Wait(20)), alone(Does::Jump(6))];
-    let rest = [Does::Reconcile, Does::DryRun, Does::Schedule(0), Does::Cancel(0)].map(alone);
-    let schedule = Schedule { seed: 19_079, world, steps: [steps.as_slice(), &rest].concat(), rate: 0.0 };
-    assert_eq!(try_schedule(&schedule).map(|report| report.calls > 0), Ok(true));
-}
-
-/// A claim that a cancellation has undone already, without knowing it yet: whoever cancels again is not told that it is
-/// too late.
-#[test]
-fn regression_cancelled_twice_while_a_run_begins() {
-    let calls = try_one(Way::Scheduled, &[Event::Cancels(20), Event::Cancels(40)]);
-    assert!(calls.is_ok(), "{calls:?}");
 }
 
 /// A death before the first call and after the last, and a cancellation in the middle.
