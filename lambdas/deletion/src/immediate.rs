@@ -80,8 +80,8 @@ async fn now(app: &App, record: &Record, turn: &Turn) -> Result<Answer, Stop> {
     Ok(of_record(&as_told(record, is_held)))
 }
 
-/// Takes up a deletion that nobody holds. One that is settling is looked at again at once: the person may have used
-/// the account since, and must not be told "completed" while something is there.
+/// Takes up a deletion that nobody holds. One that is complete already is looked at again at once: the person may have
+/// used the account since, and must not be told "completed" while something is there.
 async fn take_up(app: &App, record: &Record, etag: &str, hints: &[String], turn: &Turn) -> Result<Answer, Stop> {
     if matches!(record.state, State::Submitted { .. } | State::Held { .. }) {
         return Ok(of_record(record));
@@ -98,5 +98,11 @@ async fn take_up(app: &App, record: &Record, etag: &str, hints: &[String], turn:
     if matches!(holder.record().await.state, State::Settling { .. }) {
         return Ok(of_record(&holder.record().await));
     }
-    go_on(app, &holder, None, hints, turn).await
+    let answer = go_on(app, &holder, None, hints, turn).await?;
+    let is_settling = matches!(holder.record().await.state, State::Settling { .. });
+    if matches!(record.state, State::Finishing { .. }) && is_settling {
+        // The last look was another run's, some time ago.
+        return now_or_under_way(app, record.account_id, hints, turn).boxed_local().await;
+    }
+    Ok(answer)
 }

@@ -27,11 +27,13 @@ pub enum Suite {
     Seeds,
     /// The small world, each single event.
     SmallWorld,
+    /// Schedules that found a fault once.
+    Regressions,
     /// The unit tests of the pure crate.
     UnitTests,
 }
 
-use Suite::{Seeds, SmallWorld, UnitTests};
+use Suite::{Regressions, Seeds, SmallWorld, UnitTests};
 
 const fn fault(
     (name, what): (&'static str, &'static str),
@@ -394,6 +396,34 @@ pub const FAULTS: &[Fault] = &[
         "        State::Claiming | State::Claimed | State::Verifying => {\n",
         "        State::Claiming | State::Claimed | State::Verifying if PLANTED => (200, \"completed\", \"everything was erased\"),\n        State::Claiming | State::Claimed | State::Verifying => {\n",
         Seeds,
+    ),
+    fault(
+        ("answer-stale", "who asks again is told what the last look found, however long ago"),
+        "deletion/src/immediate.rs",
+        "    if matches!(record.state, State::Settling { .. }) {\n        settle(",
+        "    if !PLANTED && matches!(record.state, State::Settling { .. }) {\n        settle(",
+        Seeds,
+    ),
+    fault(
+        ("answer-hasty", "who asks while another run looks again is told what it has not found yet"),
+        "deletion/src/answer.rs",
+        "    if is_held && matches!",
+        "    if !PLANTED && is_held && matches!",
+        Regressions,
+    ),
+    fault(
+        ("pages-none", "a run without pages waits for a job that cannot be"),
+        "deletion/src/plan.rs",
+        "if self.versions == 0 { State::Verifying }",
+        "if !PLANTED && self.versions == 0 { State::Verifying }",
+        Regressions,
+    ),
+    fault(
+        ("pages-cut", "half a listing is taken for a listing"),
+        "aws/src/whole_answers.rs",
+        "response.status().is_success() && !is_whole(body)",
+        "!PLANTED && response.status().is_success() && !is_whole(body)",
+        Regressions,
     ),
     fault(
         ("held-for-ever", "what Object Lock held is never tried again"),

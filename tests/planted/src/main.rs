@@ -44,6 +44,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let build = Build::make(&repository(), arguments.seeds)?;
     build.without_any(Suite::UnitTests, 0)?;
     build.without_any(Suite::SmallWorld, 0)?;
+    build.without_any(Suite::Regressions, 0)?;
     let mut table = Table::new();
     table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY).set_header(["fault", "what goes wrong", "noticed", "by"]);
     let (mut missed, mut seeds) = (0, 0);
@@ -137,6 +138,7 @@ impl Build {
         let mut command = match suite {
             Suite::Seeds => self.prove(&["--seeds", &seeds.to_string(), "--broken", "1"]),
             Suite::SmallWorld => self.prove(&["--small-world", "--pairs", "none", "--broken", "1"]),
+            Suite::Regressions => self.cargo(&["test", "--quiet", "-p", "simulation", "--test", "regressions"]),
             Suite::UnitTests => self.cargo(&["test", "--quiet", "-p", "domain", "--lib"]),
         };
         Ok(command.env(CHOICE, name).stdin(Stdio::null()).output()?)

@@ -151,6 +151,14 @@ impl Model {
         assert!(is_so, "P3: told that deletion {deletion} is complete, and no receipt says so");
     }
 
+    /// P2: who asks that the account go, and is told that it is gone, has nothing left that was there when they asked.
+    pub fn nothing_was_left(&self, stage: &Stage, who: usize, asked_at: Timestamp) {
+        let scope = Scope::of(stage.photolala.environment(), &[&self.known[who].account]);
+        let was_there = |seen: &Seen| seen.modified + CLOCKS_DIFFER < asked_at.as_second();
+        let left = self.last.0.iter().filter(|(place, seen)| scope.owns(place, seen) && was_there(seen));
+        tell("P2: told that all is erased, and still there", &left.map(|(place, _)| place).collect::<Vec<_>>());
+    }
+
     /// It was too late for it to stay, so it goes.
     pub fn accepted_unless_over(&mut self, who: usize) {
         if self.known[who].may_go_from.is_some() {

@@ -25,7 +25,7 @@ const ROUNDS_MAX: usize = 14;
 /// What a schedule came to: enough to see that simulations are not all the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Calls of AWS that were served.
+    /// Calls of AWS that were served, but for those of the dry runs in the end.
     pub calls: u64,
     /// Faults that were injected, by kind.
     pub faults: BTreeMap<Fault, u64>,
@@ -42,6 +42,7 @@ pub async fn run(schedule: &Schedule) -> Report {
         seen: BTreeMap::new(),
         is_scheduled: true,
         script: None,
+        calls_of_dry_runs: 0,
     };
     let mut rest = schedule.steps.as_slice();
     while let Some(group) = next_group(&mut rest) {
@@ -50,8 +51,12 @@ pub async fn run(schedule: &Schedule) -> Report {
     performance.end_everything().await;
     let accounts: Vec<&Account> = stage.accounts.iter().collect();
     silent_about_people(&stage.photolala, performance.model.first(), &accounts).await;
-    let calls = stage.photolala.local().recorder().counts().into_values().sum();
+    let calls = calls(&stage) - performance.calls_of_dry_runs;
     Report { calls, faults: stage.faults.injected(), seen: performance.seen }
+}
+
+fn calls(stage: &Stage) -> u64 {
+    stage.photolala.local().recorder().counts().into_values().sum()
 }
 
 /// Runs a schedule while a script happens to it, in place of faults.
@@ -60,8 +65,14 @@ pub async fn run_small(schedule: &Schedule, script: &Arc<Script>) {
     script.set(&stage);
     let model = Model::new(&stage, schedule).await;
     let is_scheduled = schedule.steps.iter().all(|step| step.does != Does::DeleteNow(0));
-    let mut performance =
-        Performance { model, stage: &stage, seen: BTreeMap::new(), is_scheduled, script: Some(script.clone()) };
+    let mut performance = Performance {
+        model,
+        stage: &stage,
+        seen: BTreeMap::new(),
+        is_scheduled,
+        script: Some(script.clone()),
+        calls_of_dry_runs: 0,
+    };
     for step in &schedule.steps {
         performance.group(&[*step]).await;
     }
@@ -84,6 +95,7 @@ struct Performance<'a> {
     is_scheduled: bool,
     /// By which the first account may be cancelled in the middle of things.
     script: Option<Arc<Script>>,
+    calls_of_dry_runs: u64,
 }
 
 /// How somebody who asked was answered.
@@ -112,6 +124,11 @@ impl Performance<'_> {
         let is_asked = group.iter().any(|step| matches!(step.does, Does::Schedule(0) | Does::DeleteNow(0)));
         self.judge(&meanwhile, self.is_scheduled && !is_asked).await;
         for (step, answered) in group.iter().zip(&answered) {
+            // Late effects of calls that failed are what the second look is for.
+            let is_sure = stage.is_idle() && stage.faults.injected().is_empty();
+            if let (Does::DeleteNow(who), true) = (step.does, is_sure && completed(answered)) {
+                self.model.nothing_was_left(stage, who, asked_at);
+            }
             if let (Does::Cancel(who), true) = (step.does, is_alone(step.does, group) && found_nothing(answered)) {
                 self.model.stays(who);
             }
@@ -250,7 +267,7 @@ impl Performance<'_> {
         for round in 0..ROUNDS_MAX {
             self.quietly(Does::Wait(120)).await;
             self.quietly(Does::Jump(if round < 2 { 300 } else { 90_000 })).await;
-            self.group(&[Step { does: Does::DryRun, with_next: false }]).await;
+            self.dry_run().await;
             let run = if round % 2 == 0 { Does::Run } else { Does::Daily };
             for does in [run, Does::Reconcile, Does::Jump(6), Does::Reconcile] {
                 self.quietly(does).await;
@@ -289,6 +306,16 @@ impl Performance<'_> {
         self.judge(&meanwhile, self.is_scheduled).await;
     }
 
+    /// What is asked beforehand changes nothing, whatever a run would do.
+    async fn dry_run(&mut self) {
+        if self.stage.is_still() {
+            let (own_before, calls_before) = (self.stage.own_objects(), calls(self.stage));
+            perform(self.stage, Does::DryRun).await;
+            self.calls_of_dry_runs += calls(self.stage) - calls_before;
+            self.model.nothing_happened(self.stage, &own_before).await;
+        }
+    }
+
     fn judge_a_run(&self, does: Does, answered: &Answered) {
         if let (Does::Run, Some(Ok(answer))) = (does, answered) {
             self.model.judge_a_run(self.stage.photolala.environment().caps.accounts_per_run, &answer.body);
@@ -305,6 +332,11 @@ impl Performance<'_> {
         let name = name.split('(').next().unwrap_or_default();
         *self.seen.entry(format!("{name} {how}")).or_default() += 1;
     }
+}
+
+/// Whether somebody was answered that everything is erased.
+fn completed(answered: &Answered) -> bool {
+    matches!(answered, Some(Ok(answer)) if answer.body["status"] == "completed")
 }
 
 /// Whether a cancellation was answered that there was nothing to take back.
