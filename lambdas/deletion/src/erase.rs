@@ -34,7 +34,7 @@ const ABORTS_IN_FLIGHT: usize = 16;
 pub enum Round {
     /// Everything listed was answered for.
     Direct(Box<Direct>),
-    /// Pages are written and wait for a job.
+    /// Pages are written and wait for a job, or there was nothing to write: the record says which.
     Planned,
     /// Planning takes longer than the caller waits; it goes on in another invocation.
     HandedOver,
