@@ -1,6 +1,7 @@
 //! DeleteObject: for keys that XML cannot carry, and for deletes with a condition.
 
 use domain::keys::{ObjectKey, ObjectVersion};
+use fault_point::planted;
 
 use crate::{AwsError, Bucket};
 
@@ -18,7 +19,8 @@ pub async fn delete_version(bucket: &Bucket, version: &ObjectVersion) -> Result<
 pub async fn delete_if_match(bucket: &Bucket, key: &ObjectKey, etag: &str) -> Result<(), AwsError> {
     let request = bucket.client.delete_object().bucket(bucket.name.as_str());
     let request = request.expected_bucket_owner(bucket.owner.as_str());
-    let request = request.key(key.as_str()).if_match(format!("\"{etag}\""));
+    let condition = Some(format!("\"{etag}\"")).filter(|_| !planted!("sever-anybody"));
+    let request = request.key(key.as_str()).set_if_match(condition);
     request.send().await.map(|_| ()).map_err(|e| AwsError::of(OPERATION, &e))
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use domain::keys::ObjectVersion;
 use domain::outcome::{Hold, KeyVerdict, Outcome, key_verdict};
 use domain::page::VERSIONS_PER_PAGE;
+use fault_point::planted;
 use futures::{StreamExt as _, stream};
 use tokio::time::Instant;
 
@@ -129,7 +130,9 @@ fn weigh(answer: KeyAnswer, terms: Terms<'_>) -> Known {
     };
     match key_verdict(&code) {
         KeyVerdict::Absent => Known::Final(Outcome::Absent),
+        KeyVerdict::Denied if planted!("pages-unheld") => Known::Final(Outcome::Erased),
         KeyVerdict::Denied => Known::Refused,
+        KeyVerdict::Transient if planted!("d7-error-is-erased") => Known::Final(Outcome::Erased),
         KeyVerdict::Transient => Known::Open,
         KeyVerdict::Throttled => {
             slow_down(terms);

@@ -6,6 +6,7 @@
 use aws_sdk_s3::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
+use fault_point::planted;
 
 /// Refuses answers of S3 and S3 Batch Operations that are cut off; the call counts as one that had no answer.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +26,7 @@ impl Intercept for WholeAnswers {
         let response = context.response();
         // What is read as a stream, an object's body, has its length in a header.
         let body = response.body().bytes().unwrap_or_default();
-        if response.status().is_success() && !is_whole(body) {
+        if !planted!("pages-cut") && response.status().is_success() && !is_whole(body) {
             return Err("the answer ends in its middle".into());
         }
         Ok(())

@@ -3,6 +3,7 @@
 use domain::answer::{Answer, ImmediateBody, Objects, RETRY_AFTER_SECONDS, user_id};
 use domain::receipt::Method;
 use domain::record::{Record, State};
+use fault_point::planted;
 
 /// What the app is told about a record.
 pub fn of_record(record: &Record) -> Answer {
@@ -12,6 +13,7 @@ pub fn of_record(record: &Record) -> Answer {
 /// A record as it is told to whoever asks for something while another run may hold it. That run looks again, and what it
 /// has found complete may not be so any more: the person may have used the account since.
 pub fn as_told(mut record: Record, is_held: bool) -> Record {
+    planted!("answer-hasty" => return record);
     if is_held && matches!(record.state, State::Finishing { .. } | State::Settling { .. }) {
         record.state = State::Verifying;
     }
@@ -75,6 +77,9 @@ fn words(record: &Record) -> (u16, &'static str, &'static str) {
         }
         State::Scheduling | State::Cancelling | State::Confirming => {
             (503, "busy", "another request about this account is being written down; ask again")
+        }
+        State::Claiming | State::Claimed | State::Verifying if planted!("answer-early") => {
+            (200, "completed", "everything was erased")
         }
         State::Claiming | State::Claimed | State::Verifying => {
             (202, "in_progress", "the account is being erased; ask for the status by deletion id")

@@ -4,6 +4,7 @@ use domain::answer::{Answer, user_id};
 use domain::ids::AccountId;
 use domain::record::{Asked, Kind, Record, State};
 use domain::status::{Status, activate, see};
+use fault_point::planted;
 use futures::FutureExt as _;
 use serde_json::json;
 use tokio::time::Instant;
@@ -27,9 +28,12 @@ pub async fn cancel(app: &App, account: AccountId, turn: &Turn) -> Result<Answer
             let was_asked = holder.while_renewing(take_back(app, &holder).boxed_local()).await?;
             Ok(cancelled(&account, was_asked))
         }
-        Claim::Theirs(record, got) if record.state.is_errand() => busy(app, *record, &got, turn).await,
-        // The checks may yet find it cancelled: too late is it only when they are over.
-        Claim::Theirs(record, _) if record.is_being_checked() => Ok(of_record(&record)),
+        Claim::Theirs(record, _) if planted!("claim-hasty") && record.is_being_checked() => Ok(too_late(&record)),
+        // Checks may yet find it cancelled: too late is it only when they are over.
+        Claim::Theirs(record, got) if record.state.is_errand() || record.is_being_checked() => {
+            busy(app, *record, &got, turn).await
+        }
+        Claim::Theirs(..) if planted!("claim-deaf") => Ok(cancelled(&account, true)),
         Claim::Theirs(record, got) => {
             let is_held = record.is_held(got.modified, app.clock.now());
             Ok(too_late(&as_told(*record, is_held)))

@@ -13,6 +13,7 @@ use domain::record::{Asked, Kind, Record, State};
 use domain::request::Request;
 use domain::tally::SetDigest;
 use domain::verdict::{Reason, Verdict};
+use fault_point::planted;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -93,7 +94,8 @@ pub async fn meet(run: &Progress<'_>, asking: Asking) -> Result<Met, Stop> {
 
 fn meet_request(run: &Progress<'_>, request: &Request) -> Met {
     let now = run.turn.now(run.app);
-    if now < request.not_before {
+    let is_missed = planted!("d2-never-caught-up") && now.as_second() - request.not_before.as_second() > 1_000;
+    if now < request.not_before || is_missed {
         return Met::Nothing;
     }
     Met::Due(Box::new(DueRequest {
@@ -118,7 +120,7 @@ async fn meet_entry(run: &Progress<'_>, listed: &ListedEntry) -> Result<Met, Sto
         Err(fault) => return Ok(malformed(&listed.key, fault.into())),
     };
     let grace_end = grace_end(listed.modified, app.settings.grace_seconds);
-    if key.day() > utc_day(now) {
+    if key.day() > utc_day(now) || planted!("d1-only-today") && key.day() != utc_day(now) {
         let is_far_off = is_far_off(key.day(), listed.modified, app.settings.grace_seconds);
         let line = || Line::new(&key.account(), "far_off", &format!("waits until {}", key.day()));
         return Ok(if is_far_off { Met::FarOff(line()) } else { Met::Nothing });
@@ -182,7 +184,9 @@ pub async fn act(run: &Progress<'_>, due: Box<DueRequest>) -> Result<Fate, Stop>
         Verdict::NotYet { .. } => Ok(Fate::Elsewhere),
         Verdict::Quarantine(reason) => Ok(Fate::Quarantined(quarantined(account, reason))),
         verdict @ (Verdict::Cancelled | Verdict::NothingLeft) => settle(run, &due, verdict).await,
-        Verdict::Proceed if run.dry_run => Ok(Fate::Told(Line::new(account, "due", "would be claimed"))),
+        Verdict::Proceed if run.dry_run && !planted!("claim-dry") => {
+            Ok(Fate::Told(Line::new(account, "due", "would be claimed")))
+        }
         Verdict::Proceed => claim(run, &due).await,
     }
 }
@@ -197,7 +201,7 @@ fn unconfirmed(account: &AccountId) -> Line {
 
 /// Removes what asks for an erasure that is not to be.
 async fn settle(run: &Progress<'_>, due: &DueRequest, verdict: Verdict) -> Result<Fate, Stop> {
-    if !run.dry_run {
+    if planted!("dry-run-writes") || !run.dry_run {
         withdraw(run.app, &due.account, &due.asked, run.turn.deadline).await?;
     }
     Ok(match verdict {

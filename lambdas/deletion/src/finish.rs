@@ -8,6 +8,7 @@ use domain::look::Listed;
 use domain::mapping::BucketKind;
 use domain::receipt::Receipt;
 use domain::record::State;
+use fault_point::planted;
 use tokio::time::Instant;
 
 use crate::claim::put_receipt;
@@ -30,7 +31,9 @@ pub async fn finish(
         Some(entries) => entries,
         None => sign_ins(app, &record.account_id, holder.deadline).await?.entries,
     };
-    remove_entries(app, entries, holder.deadline).await?;
+    if !planted!("finish-entries") {
+        remove_entries(app, entries, holder.deadline).await?;
+    }
     put_receipt(app, holder, &receipt).await?;
     clean(app, &record, holder.deadline).await?;
     let looked_at = receipt.completed_at.unwrap_or_else(|| app.clock.now());

@@ -13,6 +13,7 @@ use domain::keys::ObjectKey;
 use domain::layout::record_key;
 use domain::record::{Asked, Kind, LEASE_SECONDS, RENEW_SECONDS, Record, State};
 use domain::tally::SetDigest;
+use fault_point::planted;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -80,7 +81,8 @@ impl<'a> Holder<'a> {
         let mut record = Record::new((deletion, account), (kind, asked), state, app.nonce(), app.nonce());
         record.confirmed = confirmed;
         let began = Instant::now();
-        if let Some(etag) = write(app.manifest(), &key, &record, Condition::Absent).await? {
+        let condition = if planted!("d22-two-at-once") { Condition::None } else { Condition::Absent };
+        if let Some(etag) = write(app.manifest(), &key, &record, condition).await? {
             return Ok(Claim::Ours(Box::new(Self::new(app, key, Held { record, etag }, began, deadline))));
         }
         match read(app, &key, deadline).await? {
@@ -122,7 +124,8 @@ impl<'a> Holder<'a> {
         record.nonce = self.app.nonce();
         change(&mut record);
         let (manifest, began) = (self.app.manifest(), Instant::now());
-        let mut etag = write(manifest, &self.key, &record, Condition::Etag(&held.etag)).await?;
+        let condition = if planted!("claim-overwritten") { Condition::None } else { Condition::Etag(&held.etag) };
+        let mut etag = write(manifest, &self.key, &record, condition).await?;
         if etag.is_none()
             && let Some(ours) = self.still_ours(held.record.holder).await?
         {

@@ -15,6 +15,7 @@ use domain::outcome::{Hold, PageOutcome};
 use domain::page::PageName;
 use domain::record::{ATTEMPTS_MAX, Record, State};
 use domain::report::{ReportManifest, count_rows};
+use fault_point::planted;
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -60,7 +61,7 @@ pub async fn ended(app: &App, run: &Run, job: &JobId, deadline: Instant) -> Resu
     let owner = &app.settings.shared.aws_account;
     let said: Option<Job> = retrying(deadline, async || describe_job(&app.jobs, owner, job).await).await?;
     let age = app.clock.now().as_second() - run.created_at.as_second();
-    Ok(said.map_or(age > REMEMBERED_SECONDS, |job| job.is_ended()))
+    Ok(!planted!("d18-end-unnoticed") && said.map_or(age > REMEMBERED_SECONDS, |job| job.is_ended()))
 }
 
 /// Sums up the attempt of a held record whose job has ended.
@@ -71,7 +72,7 @@ pub async fn sum_up(app: &App, holder: &Holder<'_>) -> Result<(), Stop> {
     let prefix = attempt_pages_prefix(&record.deletion_id, record.attempt);
     let pages = list_objects(app.manifest(), &prefix, holder.deadline).await?;
     let named = pages.iter().filter(|object| PageName::parse(&object.key).is_some()).count() as u64;
-    let whole = sums.pages == named && sums.outcome.total() == versions;
+    let whole = planted!("sums-trusted") || sums.pages == named && sums.outcome.total() == versions;
     holder.write(|record| conclude(record, &sums.outcome, whole)).await
 }
 

@@ -12,6 +12,7 @@ use domain::layout::{entry_keys, request_key, status_keys};
 use domain::record::{Asked, Kind, Record, State};
 use domain::request::Request;
 use domain::status::{Status, iso_seconds, schedule as scheduled_status, see};
+use fault_point::planted;
 use futures::FutureExt as _;
 use serde_json::json;
 use tokio::time::Instant;
@@ -89,6 +90,7 @@ async fn write_down(app: &App, holder: &Holder<'_>, record: &Record) -> Result<(
     }
     let older = older_entries(app, account, &before, deadline).await?;
     let request = Request::new(*account, record.kind, accepted, not_before);
+    planted!("claim-lost" => return holder.remove().await);
     put_request(app, &request, deadline).await?;
     let entry = entry_from(app, account, &older, accepted, not_before);
     let key = put_entry(app, &entry, deadline).await?;

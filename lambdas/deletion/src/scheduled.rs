@@ -13,6 +13,7 @@ use domain::environment::ImmediateMode;
 use domain::event::Run;
 use domain::ids::AccountId;
 use domain::record::RENEW_SECONDS;
+use fault_point::planted;
 use futures::{FutureExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -259,7 +260,7 @@ impl<'a> Progress<'a> {
     fn end(self, run: &Run) -> Result<Answer, Stop> {
         let failure = self.failure.take();
         match failure {
-            Some(stop) if !run.is_attended => Err(stop),
+            Some(stop) if !planted!("d16-failure-is-success") && !run.is_attended => Err(stop),
             failure => Ok(Answer::new(200, &self.body(failure.as_ref()))),
         }
     }

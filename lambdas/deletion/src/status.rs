@@ -10,6 +10,7 @@ use domain::layout::{job_key, receipt_key, record_key};
 use domain::receipt::{Receipt, ReceiptState, proof};
 use domain::record::{Record, State};
 use domain::request::Request;
+use fault_point::planted;
 use tokio::time::Instant;
 
 use crate::answer::objects;
@@ -51,6 +52,7 @@ fn is_of(receipt: &Receipt, caller: Option<AccountId>) -> bool {
 
 async fn by_job(app: &App, job: &JobId, caller: Option<AccountId>, deadline: Instant) -> Result<Answer, Stop> {
     let Some(run) = read_run(app, &job_key(job), deadline).await? else {
+        planted!("d17-unknown-is-internal" => return Err(Stop::Refused("no job".to_owned())));
         return Ok(not_found("job with this id"));
     };
     let mut bodies = Vec::new();

@@ -17,6 +17,7 @@ use domain::layout::{attempt_pages_prefix, job_key, manifest_key, reports_prefix
 use domain::manifest::{Manifest, job_description};
 use domain::receipt::ReceiptState;
 use domain::record::State;
+use fault_point::planted;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -136,10 +137,11 @@ async fn pages(app: &App, run: &Run, deadline: Instant) -> Result<Vec<ObjectKey>
 }
 
 fn new_job(app: &App, run: &Run, manifest: &Manifest, key: &ObjectKey, etag: String) -> NewJob {
+    let manifest_key = if planted!("d3-no-such-manifest") { "manifests/none" } else { key.as_str() };
     NewJob {
         token: manifest.token(&run.run_id),
         description: job_description(&app.settings.shared.environment, &run.run_id),
-        manifest_key: key.as_str().to_owned(),
+        manifest_key: manifest_key.to_owned(),
         manifest_etag: etag,
         report_prefix: reports_prefix(&run.run_id),
         eraser_arn: app.settings.eraser_function_arn.clone(),

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use fault_point::planted;
 use jiff::SignedDuration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -156,7 +157,7 @@ impl Entry {
     pub fn parse(key: &EntryKey, body: &[u8]) -> Result<Self, BodyFault> {
         let (mut fields, wire) = read_object::<Wire>(body).ok_or(BodyFault::NotAnObject)?;
         let user = wire.user_id.as_str().and_then(|text| AccountId::parse(text).ok()).ok_or(BodyFault::UserId)?;
-        if user != key.account {
+        if !planted!("d11-any-account-named") && user != key.account {
             return Err(BodyFault::Stranger);
         }
         let delete_on = wire.delete_on.as_str().and_then(parse_iso_seconds).ok_or(BodyFault::DeleteOn)?;

@@ -3,6 +3,8 @@
 //! Both looks use it, the one before the account is marked and the one after. Whatever does not fit together is
 //! `Quarantine`: kept, reported, not acted on.
 
+use fault_point::planted;
+
 use crate::Timestamp;
 use crate::due::{Asked, grace_end};
 use crate::entry::EntryFault;
@@ -119,6 +121,7 @@ pub fn judge(facts: &Facts<'_>) -> Verdict {
     if !facts.statuses_complete {
         return Verdict::Quarantine(Reason::StatusNotKnown);
     }
+    planted!("d5-entry-decides-alone" => return Verdict::Proceed);
     if facts.statuses.is_empty() { without_status(facts) } else { by_statuses(facts, asked) }
 }
 

@@ -33,6 +33,15 @@ pub enum End {
     Either,
 }
 
+/// Whether the deletion that was asked for last is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Completion {
+    Open,
+    Complete,
+    /// It was when somebody asked again: it is the answer to them too.
+    AskedAgain,
+}
+
 /// What is known of an account.
 #[derive(Debug)]
 struct Known {
@@ -46,8 +55,6 @@ struct Known {
     papers_move: bool,
     /// Whether something of it was erased since it last was whole.
     is_touched: bool,
-    /// When somebody asked again while a deletion was complete and not over yet.
-    asked_again: Option<Timestamp>,
     /// When the last look began of a deletion whose receipt says complete.
     last_look: Option<Timestamp>,
     /// When its last deletion was over, record and all.
@@ -55,7 +62,7 @@ struct Known {
     /// Deletions whose receipts say complete.
     completed: BTreeSet<String>,
     /// Whether one of them is what was asked for last.
-    is_complete: bool,
+    completion: Completion,
 }
 
 /// The model.
@@ -97,11 +104,10 @@ impl Model {
             may_go_from: None,
             papers_move: false,
             is_touched: false,
-            asked_again: None,
             last_look: None,
             over: None,
             completed: BTreeSet::new(),
-            is_complete: false,
+            completion: Completion::Open,
         });
         let known = known.collect();
         let plans = schedule.world.accounts.iter().enumerate();
@@ -115,8 +121,8 @@ impl Model {
         // A deletion that is settling is the answer to whoever asks again.
         let under_way = stage.own(record_key(&known.account.id()).as_str());
         let under_way = under_way.and_then(|record| record["deletionId"].as_str().map(str::to_owned));
-        known.is_complete = under_way.is_some_and(|deletion| known.completed.contains(&deletion));
-        known.asked_again = known.is_complete.then_some(from);
+        let is_complete = under_way.is_some_and(|deletion| known.completed.contains(&deletion));
+        known.completion = if is_complete { Completion::AskedAgain } else { Completion::Open };
         known.may_go_from = Some(known.may_go_from.map_or(from, |before| before.min(from)));
         known.papers_move = true;
         if known.end == End::Stays {
@@ -281,7 +287,9 @@ impl Model {
             let is_new =
                 receipt.state == ReceiptState::Complete && known.completed.insert(receipt.deletion_id.to_string());
             if is_new {
-                known.is_complete = true;
+                if known.completion == Completion::Open {
+                    known.completion = Completion::Complete;
+                }
                 sound_receipt(&receipt, &known.account);
                 known.counts_are_true(stage, &receipt);
                 known.nothing_left("P2, P3: complete, and still there", stage, now, meanwhile);
@@ -391,9 +399,9 @@ impl Known {
     /// under it from then on stays.
     fn see_whether_it_is_over(&mut self, stage: &Stage, now: &Snapshot, meanwhile: &Meanwhile) {
         let has_record = stage.own(record_key(&self.account.id()).as_str()).is_some();
-        let is_done = self.is_complete && !has_record && self.may_go_from.is_some();
+        let is_done = self.completion != Completion::Open && !has_record && self.may_go_from.is_some();
         // What was erased until then is the completed deletion's, even if another was asked for in its last moment.
-        self.is_touched &= !(is_done && self.asked_again.is_some());
+        self.is_touched &= !(is_done && self.completion == Completion::AskedAgain);
         if !is_done || !self.is_settled(stage) {
             return;
         }

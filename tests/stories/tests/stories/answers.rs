@@ -4,11 +4,15 @@ use domain::event::Query;
 use domain::ids::{DeletionId, JobId};
 use domain::mapping::BucketKind;
 use domain::receipt::ReceiptState;
+use domain::record::LEASE_SECONDS;
 use harness::{Answer, Photolala, Snapshot};
 use serde_json::{Value, json};
 
-use crate::app::put;
-use crate::stage::{Stage, kind, options, threshold};
+use crate::app::{get, put};
+use crate::gates::{Dies, Kill, request};
+use crate::stage::{Stage, kind, only_in_memory, options, threshold};
+
+const DAY: i64 = 86_400;
 
 /// Every bucket, the service's own too.
 pub async fn everything(photolala: &Photolala) -> Snapshot {
@@ -214,6 +218,28 @@ async fn asking_again_before_the_second_look_erases_what_came_meanwhile() {
         let receipt = stage.end_settled(&third).await;
         assert_eq!((receipt.state, receipt.versions.erased), (ReceiptState::Complete, 61));
     }
+}
+
+/// P2: a deletion died between its last look and its end, and the person has used the account since: asking again erases
+/// that too, before anybody says "completed".
+#[tokio::test]
+async fn asking_again_after_a_death_at_the_end_erases_what_came_meanwhile() {
+    only_in_memory("its clock cannot be moved past a dead holder's lease");
+    let stage = Stage::set(options(), 12).await;
+    let (photolala, account) = (&stage.photolala, &stage.account);
+    photolala.app_schedules(account, DAY).await;
+    let point = request(&photolala.environment().functions.deletion, "PutObject", "records/", "\"settling\"");
+    let kill = Kill::set(photolala, point, Dies::Before);
+    let _ = photolala.invoke(json!({"type": "immediate", "userId": account.upper()})).await;
+    photolala.local().open_gate();
+    assert!(kill.struck());
+    photolala.pass(LEASE_SECONDS + 1).await;
+    let photo = format!("photos/{}/new.dat", account.upper());
+    put(photolala, &photo, "a new photo").await;
+    let again = stage.delete_now().await;
+    assert_eq!((again.status_code, &again.body["status"]), (200, &json!("completed")), "{}", again.body);
+    assert_eq!(get(photolala, &photo).await, None, "told that all is erased");
+    stage.end_settled(&again).await;
 }
 
 /// P4: asking again after the second look is a new deletion, of nothing or of what came since.

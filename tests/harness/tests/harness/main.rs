@@ -1,0 +1,4 @@
+//! The harness itself: what it fills accounts with, and what it notices.
+
+mod fixtures;
+mod silence;
