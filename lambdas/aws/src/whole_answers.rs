@@ -60,9 +60,9 @@ fn without_declaration(body: &[u8]) -> Option<&[u8]> {
 mod tests {
     use aws_config::{BehaviorVersion, Region, SdkConfig};
     use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
-    use aws_smithy_http_client::test_util::infallible_client_fn;
-    use aws_smithy_types::body::SdkBody;
+    use bytes::Bytes;
     use domain::ids::{AwsAccountId, BucketName};
+    use local_s3::in_process;
 
     use super::*;
     use crate::clients::{client, without_retries};
@@ -78,9 +78,8 @@ mod tests {
         </ListVersionsResult>";
 
     async fn listed(answer: &str) -> Result<usize, AwsError> {
-        let answer = answer.to_owned();
-        let http =
-            infallible_client_fn(move |_| http::Response::builder().body(SdkBody::from(answer.as_str())).unwrap());
+        let answer = Bytes::copy_from_slice(answer.as_bytes());
+        let http = in_process(move |_| std::future::ready(http::Response::new(answer.clone())));
         let sdk = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))

@@ -13,6 +13,7 @@ use domain::layout::{AccountPrefix, record_key};
 use domain::page::{Header, Page};
 use domain::record::Awaited;
 use domain::settings::SharedSettings;
+use fault_point::planted;
 use tokio::time::Instant;
 
 /// How long a record once read is believed.
@@ -56,6 +57,7 @@ pub fn page<'b>(page: &Page, settings: &SharedSettings, buckets: &'b Buckets) ->
     }
     let prefixes = AccountPrefix::all(&settings.account_prefixes, &header.account_id);
     let ours = page.rows.iter().all(|row| prefixes.iter().any(|prefix| prefix.covers(row.version.key())));
+    planted!("page-unchecked" => return Ok(bucket));
     if ours { Ok(bucket) } else { Err(Refusal::Forged("a key lies outside the account's prefixes")) }
 }
 
@@ -81,6 +83,7 @@ pub async fn record(
     {
         return Ok(());
     }
+    planted!("page-stale" => return Ok(()));
     let key = record_key(&header.account_id);
     let got = retrying(deadline, async || get_object(manifest, &key, None).await).await.map_err(RecordError::Aws)?;
     let awaited = got.and_then(|got| Awaited::parse(&got.body));

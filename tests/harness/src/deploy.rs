@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::environment::Environment;
 use local_lambda::{Code, Function};
 
-use crate::environment::{AWS_ACCOUNT, REGION, repository};
+use crate::environment::{AWS_ACCOUNT, REGION};
 use crate::start::{Options, StartError};
 
 /// Lambda's longest timeout (Lambda Developer Guide, "Lambda quotas"); planning may need it.
@@ -37,25 +37,18 @@ impl Bootstraps {
         Self { deletion: bootstrap("photolala-deletion"), eraser: bootstrap("photolala-eraser") }
     }
 
-    /// In the folder that `PHOTOLALA_BOOTSTRAPS` names, else in cargo-lambda's of this repository.
+    /// In the folder that `PHOTOLALA_BOOTSTRAPS` names, else of the same build as this program.
     pub fn found() -> Self {
-        Self::named().unwrap_or_else(|| {
-            let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-            Self::in_folder(&target.unwrap_or_else(|| repository().join("target")).join("lambda"))
-        })
+        let named = std::env::var_os("PHOTOLALA_BOOTSTRAPS");
+        named.map_or_else(Self::of_this_build, |folder| Self::in_folder(Path::new(&folder)))
     }
 
-    /// In the folder that `PHOTOLALA_BOOTSTRAPS` names, else beside this program, where `cargo build` leaves them.
-    pub fn found_here() -> Self {
-        Self::named().unwrap_or_else(|| {
-            let program = std::env::current_exe().unwrap_or_default();
-            let beside = |name: &str| program.with_file_name(name);
-            Self { deletion: beside("photolala-deletion"), eraser: beside("photolala-eraser") }
-        })
-    }
-
-    fn named() -> Option<Self> {
-        std::env::var_os("PHOTOLALA_BOOTSTRAPS").map(|folder| Self::in_folder(Path::new(&folder)))
+    /// Where `cargo build` leaves programs; test programs lie in a folder below.
+    fn of_this_build() -> Self {
+        let program = std::env::current_exe().unwrap_or_default();
+        let folder = program.parent().unwrap_or(Path::new("."));
+        let folder = if folder.ends_with("deps") { folder.with_file_name("") } else { folder.to_owned() };
+        Self { deletion: folder.join("photolala-deletion"), eraser: folder.join("photolala-eraser") }
     }
 
     /// With absolute paths; an executable that is not there is an error.
@@ -117,8 +110,10 @@ fn batch_role_arn(environment: &Environment) -> String {
     format!("arn:aws:iam::{AWS_ACCOUNT}:role/photolala-deletion-batch-{}", environment.name)
 }
 
+/// A fault planted in the tests' own process is planted in the functions' too; those as deployed have no place for it.
 fn with(mut variables: BTreeMap<String, String>, others: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     variables.extend(others.clone());
+    variables.extend(std::env::var(fault_point::VARIABLE).map(|fault| (fault_point::VARIABLE.to_owned(), fault)));
     variables
 }
 

@@ -96,6 +96,12 @@ pub const FAULTS: &[Fault] = &[
     fault("held-for-ever", "what Object Lock held is never tried again", Seeds),
     fault("marks-stay", "who stays keeps a status that says the account is going", SmallWorld),
     fault("dry-run-writes", "a dry run takes requests away", Seeds),
+    fault("page-unchecked", "the eraser erases whatever a page names", Story("forged::a_forged_page_erases_nothing")),
+    fault(
+        "page-stale",
+        "the eraser acts on a page of a deletion that is over",
+        Story("forged::a_page_of_a_deletion_that_is_over_erases_nothing"),
+    ),
 ];
 
 #[cfg(test)]

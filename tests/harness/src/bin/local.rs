@@ -78,7 +78,7 @@ fn options(arguments: Arguments) -> Result<Options, Box<dyn std::error::Error>> 
         port: arguments.port,
         s3: arguments.s3.map_or(Backend::InMemory, Backend::Url),
         kind: arguments.versioning,
-        bootstraps: Some(Bootstraps::found_here()),
+        bootstraps: Some(Bootstraps::found()),
         job_events: true,
         reconcile: Some(RECONCILE.parse::<Schedule>().expect("a schedule expression of EventBridge's")),
         ..Options::default()

@@ -80,7 +80,7 @@ impl World {
 
 /// A bucket that keeps versions, so that there are old ones and markers to erase.
 fn options() -> Options {
-    Options { kind: BucketKind::Versioned, bootstraps: Some(Bootstraps::found_here()), ..Options::default() }
+    Options { kind: BucketKind::Versioned, bootstraps: Some(Bootstraps::found()), ..Options::default() }
 }
 
 async fn put_look_alikes(photolala: &Photolala, account: &Account) -> Result<(), Fault> {
