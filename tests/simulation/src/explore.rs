@@ -48,9 +48,26 @@ pub struct Findings {
     pub took: Duration,
 }
 
-/// Runs the schedules of these seeds on so many threads, and stops early once `broken_max` promises were broken.
-/// `tell` hears how many are done, every so often.
-pub fn explore(seeds: std::ops::Range<u64>, threads: usize, broken_max: usize, tell: impl Fn(u64) + Sync) -> Findings {
+/// How much is tried.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// So many at a time.
+    pub threads: usize,
+    /// No further one is begun once so many promises were broken.
+    pub broken_max: usize,
+    /// Nor after this moment.
+    pub until: Option<Instant>,
+}
+
+impl Limits {
+    /// Whether no further one is begun.
+    pub fn are_reached(&self, broken: usize) -> bool {
+        broken >= self.broken_max || self.until.is_some_and(|until| Instant::now() >= until)
+    }
+}
+
+/// Runs the schedules of these seeds within the limits. `tell` hears how many are done, every so often.
+pub fn explore(seeds: std::ops::Range<u64>, limits: Limits, tell: impl Fn(u64) + Sync) -> Findings {
     let (next, enough) = (AtomicU64::new(seeds.start), AtomicBool::new(false));
     let (findings, started) = (Mutex::new(Findings::default()), Instant::now());
     let work = || {
@@ -62,12 +79,12 @@ pub fn explore(seeds: std::ops::Range<u64>, threads: usize, broken_max: usize, t
             let outcome = try_schedule(&Schedule::of(seed));
             let mut findings = findings.lock().expect("nothing panics while holding it");
             findings.add(seed, outcome);
-            enough.fetch_or(findings.broken.len() >= broken_max, Ordering::Relaxed);
+            enough.fetch_or(limits.are_reached(findings.broken.len()), Ordering::Relaxed);
             tell(findings.schedules);
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..threads {
+        for _ in 0..limits.threads {
             scope.spawn(work);
         }
     });

@@ -19,7 +19,7 @@ use local_lambda::{Lambda, Outcome};
 use local_s3::S3;
 use serde_json::{Value, json};
 
-use crate::explore::simulate;
+use crate::explore::{Limits, simulate};
 use crate::run::{anew, run_small, sign_in_key};
 use crate::schedule::{AccountPlan, Does, Schedule, Step, World};
 use crate::stage::Stage;
@@ -109,13 +109,15 @@ pub struct Tried {
     pub calls: Vec<u64>,
     /// Worlds that were tried.
     pub worlds: usize,
+    /// Worlds that there are; more than were tried if a limit was reached.
+    pub of: usize,
     /// The worlds in which a promise was broken, and which.
     pub broken: Vec<(String, String)>,
 }
 
-/// Tries every single event in every way of deleting, and every pair of events in the ways of `pairs`.
-/// Stops early once `broken_max` promises were broken. `tell` hears how many are done of how many.
-pub fn try_all(threads: usize, pairs: &[Way], broken_max: usize, tell: impl Fn(usize, usize) + Sync) -> Tried {
+/// Tries every single event in every way of deleting, and, within the limits, every pair of events in the ways of `pairs`,
+/// beginning with the pair of this number, modulo their count. `tell` hears how many are done of how many.
+pub fn try_all(limits: Limits, pairs: &[Way], from: usize, tell: impl Fn(usize, usize) + Sync) -> Tried {
     let mut tried = Tried::default();
     let mut singly = Vec::new();
     for way in Way::ALL {
@@ -123,10 +125,13 @@ pub fn try_all(threads: usize, pairs: &[Way], broken_max: usize, tell: impl Fn(u
         tried.calls.push(calls);
         singly.extend((1..=calls).flat_map(Event::all_at).map(|event| (way, vec![event])));
     }
-    let calls = tried.all_of(&singly, threads, broken_max, &tell);
+    let calls = tried.all_of(&singly, Limits { until: None, ..limits }, &tell);
     let firsts = singly.iter().zip(calls).filter(|((way, _), _)| pairs.contains(way));
-    let in_pairs: Vec<SmallWorld> = firsts.flat_map(|((way, first), calls)| seconds(*way, first[0], calls)).collect();
-    tried.all_of(&in_pairs, threads, broken_max, &tell);
+    let mut in_pairs: Vec<SmallWorld> =
+        firsts.flat_map(|((way, first), calls)| seconds(*way, first[0], calls)).collect();
+    let begin = from % in_pairs.len().max(1);
+    in_pairs.rotate_left(begin);
+    tried.all_of(&in_pairs, limits, &tell);
     tried
 }
 
@@ -135,17 +140,11 @@ pub type SmallWorld = (Way, Vec<Event>);
 
 impl Tried {
     /// Tries these worlds, and answers how many calls the deletion function made in each.
-    fn all_of(
-        &mut self,
-        worlds: &[SmallWorld],
-        threads: usize,
-        broken_max: usize,
-        tell: &(impl Fn(usize, usize) + Sync),
-    ) -> Vec<u64> {
+    fn all_of(&mut self, worlds: &[SmallWorld], limits: Limits, tell: &(impl Fn(usize, usize) + Sync)) -> Vec<u64> {
         let (next, broken) = (AtomicUsize::new(0), Mutex::new(std::mem::take(&mut self.broken)));
         let calls: Vec<AtomicU64> = worlds.iter().map(|_| AtomicU64::new(0)).collect();
         let work = || {
-            while lock(&broken).len() < broken_max {
+            while !limits.are_reached(lock(&broken).len()) {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some((way, events)) = worlds.get(index) else { return };
                 match try_one(*way, events) {
@@ -155,8 +154,9 @@ impl Tried {
                 tell(index + 1, worlds.len());
             }
         };
-        std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+        std::thread::scope(|scope| (0..limits.threads).for_each(|_| drop(scope.spawn(work))));
         self.worlds += next.into_inner().min(worlds.len());
+        self.of += worlds.len();
         self.broken = broken.into_inner().expect("nothing panics while holding it");
         calls.into_iter().map(AtomicU64::into_inner).collect()
     }

@@ -1,9 +1,10 @@
 //! `bin/prove`: simulations by the thousand.
 
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
-use simulation::explore::{Findings, explore, try_schedule};
+use simulation::explore::{Findings, Limits, explore, try_schedule};
 use simulation::schedule::Schedule;
 use simulation::shrink::shrunk;
 use simulation::small::{Way, read, try_all, try_one};
@@ -18,9 +19,12 @@ struct Arguments {
     /// How many schedules.
     #[arg(long, default_value_t = 20_000)]
     seeds: u64,
-    /// The first seed.
+    /// The first seed; with --small-world, the first pair, modulo their count.
     #[arg(long, default_value_t = 0)]
     from: u64,
+    /// Begins no further schedule or pair after so many seconds.
+    #[arg(long)]
+    seconds: Option<u64>,
     /// Replays one seed and prints its schedule and what came of it.
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
@@ -100,8 +104,9 @@ fn many(arguments: &Arguments) -> bool {
             eprintln!("prove: {done} of {}", arguments.seeds);
         }
     };
-    let findings = explore(seeds, threads(arguments), arguments.broken, tell);
+    let findings = explore(seeds, limits(arguments), tell);
     print(&findings);
+    println!("sample: {} of {}", findings.schedules, arguments.seeds);
     findings.broken.is_empty()
 }
 
@@ -125,13 +130,14 @@ fn small_world(arguments: &Arguments) -> bool {
         Pairs::Direct => &[Way::Now, Way::Scheduled],
         Pairs::All => &Way::ALL,
     };
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let tell = |done: usize, of: usize| {
         if done.is_multiple_of(1_000) {
             eprintln!("prove: {done} of {of} small worlds");
         }
     };
-    let tried = try_all(threads(arguments), pairs, arguments.broken, tell);
+    let from = usize::try_from(arguments.from).unwrap_or_default();
+    let tried = try_all(limits(arguments), pairs, from, tell);
     for (world, text) in &tried.broken {
         println!("BROKEN: {text}\nreplay with: bin/prove --world '{world}'");
     }
@@ -140,10 +146,15 @@ fn small_world(arguments: &Arguments) -> bool {
     }
     let (worlds, broken) = (tried.worlds, tried.broken.len());
     println!("the small world: {worlds} worlds, tried in {:.0?}, {broken} broken promises", started.elapsed());
+    println!("sample: {worlds} of {}", tried.of);
     tried.broken.is_empty()
 }
 
-fn threads(arguments: &Arguments) -> usize {
+fn limits(arguments: &Arguments) -> Limits {
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-    arguments.threads.unwrap_or_else(processors)
+    Limits {
+        threads: arguments.threads.unwrap_or_else(processors),
+        broken_max: arguments.broken,
+        until: arguments.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds)),
+    }
 }
