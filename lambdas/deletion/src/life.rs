@@ -133,7 +133,7 @@ async fn hand_over(app: &App, holder: &Holder<'_>, turn: &Turn) -> Result<(), St
 /// Leaves the record as a later run should find it. Failures here are only logged: the lease ends by itself.
 async fn put_down(app: &App, holder: &Holder<'_>, stop: &Stop) {
     let deletion = holder.record().await.deletion_id;
-    planted!("tell-tale" => tracing::warn!(account = holder.record().await.account_id.canonical(), "stops"));
+    planted!("tell-tale" => tracing::warn!(account = Box::pin(holder.record()).await.account_id.canonical(), "stops"));
     tracing::warn!(%deletion, reason = %stop, "the deletion stops for now");
     let is_unchecked = holder.record().await.is_being_checked();
     let final_reason = match stop {
@@ -159,7 +159,7 @@ async fn put_down(app: &App, holder: &Holder<'_>, stop: &Stop) {
         }
         Ok::<_, Stop>(())
     };
-    planted!("d4-record-taken-away" => return drop(holder.remove().await));
+    planted!("d4-record-taken-away" => return drop(Box::pin(holder.remove()).await));
     if let Err(stop) = put.await {
         tracing::warn!(%deletion, reason = %stop, "the record could not be put down; its lease will end");
     }

@@ -90,7 +90,7 @@ async fn write_down(app: &App, holder: &Holder<'_>, record: &Record) -> Result<(
     }
     let older = older_entries(app, account, &before, deadline).await?;
     let request = Request::new(*account, record.kind, accepted, not_before);
-    planted!("claim-lost" => return holder.remove().await);
+    planted!("claim-lost" => return Box::pin(holder.remove()).await);
     put_request(app, &request, deadline).await?;
     let entry = entry_from(app, account, &older, accepted, not_before);
     let key = put_entry(app, &entry, deadline).await?;

@@ -4,6 +4,7 @@
 mod faults;
 mod suites;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,9 @@ struct Arguments {
     /// Begins no further fault after so many seconds.
     #[arg(long)]
     seconds: Option<u64>,
+    /// The program that runs schedules and the small world (bin/prove).
+    #[arg(long, default_value = "target/proof/prove")]
+    prove: PathBuf,
     /// Lists the faults, with what goes wrong and who must notice.
     #[arg(long)]
     list: bool,
@@ -40,7 +44,9 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if arguments.list {
-        FAULTS.iter().for_each(|fault| println!("{:<28} {} ({:?})", fault.name, fault.what, fault.noticed_by));
+        for fault in FAULTS {
+            println!("{:<28} {} ({:?})", fault.name, fault.what, fault.noticed_by);
+        }
         return ExitCode::SUCCESS;
     }
     match run(&arguments) {
@@ -55,7 +61,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let chosen = chosen(arguments)?;
-    let suites = Suites::new(arguments.seeds)?;
+    let suites = Suites::new(&arguments.prove, arguments.seeds)?;
     let until = arguments.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let mut table = Table::new();
     table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY).set_header([

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 
 use crate::faults::{Fault, Suite};
 
@@ -27,10 +27,9 @@ pub struct Suites {
 }
 
 impl Suites {
-    /// Of this build: the program `prove` lies beside this one.
-    pub fn new(seeds: u64) -> anyhow::Result<Self> {
-        let prove = std::env::current_exe()?.with_file_name("prove");
-        ensure!(prove.is_file(), "{} is not built", prove.display());
+    /// With the program `prove`, and the tests of this repository.
+    pub fn new(prove: &Path, seeds: u64) -> anyhow::Result<Self> {
+        let prove = prove.canonicalize().with_context(|| format!("{} is not built: bin/prove", prove.display()))?;
         Ok(Self { repository: Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."), prove, seeds })
     }
 

@@ -250,7 +250,7 @@ type JobEvents = mpsc::UnboundedReceiver<Value>;
 fn cloud(endpoint: String, clients: &Clients, options: Options) -> io::Result<(Cloud, JobEvents)> {
     let clock = Clock::default();
     let (other_s3, other_aws) = (other_s3(&options.s3)?, matches!(options.s3, Backend::Aws(_)));
-    let s3 = s3(&options, &clock);
+    let s3 = s3(&endpoint, &options, &clock);
     let lambda = lambda(&endpoint, &options);
     let (events, job_events) = mpsc::unbounded_channel();
     let batch = batch(clients, &options, &clock, events);
@@ -285,12 +285,14 @@ fn other_s3(backend: &Backend) -> io::Result<Option<Forwarder>> {
     }
 }
 
-fn s3(options: &Options, clock: &Clock) -> S3 {
+fn s3(endpoint: &str, options: &Options, clock: &Clock) -> S3 {
     S3::new(local_s3::Options {
         now: clock.shared(),
         region: options.region.clone(),
         owner: options.account.clone(),
         page_size: options.page_size,
+        // In process only our own clients reach it.
+        signed: endpoint != IN_PROCESS,
         virtual_host_domains: virtual_host_domains(&options.region),
         ..local_s3::Options::default()
     })

@@ -28,6 +28,7 @@ pub(crate) use delete_objects::DeleteObjects;
 pub(crate) struct Wire {
     pub store: Arc<Store>,
     pub page_size: usize,
+    pub signed: bool,
     /// The canonical user id of our AWS account, as listings show owners.
     pub canonical_id: Arc<str>,
 }
@@ -93,14 +94,14 @@ serve! {
 }
 
 impl Wire {
-    /// Refuses anonymous requests, and those that expect another owner of the bucket.
+    /// Refuses anonymous requests where they must be signed, and those that expect another owner of the bucket.
     pub fn check_access(
         &self,
         credentials: Option<&Credentials>,
         headers: &HeaderMap,
         bucket: Option<&str>,
     ) -> S3Result<()> {
-        if credentials.is_none() {
+        if self.signed && credentials.is_none() {
             return Err(s3_error!(AccessDenied, "Access Denied"));
         }
         let expected = headers.get("x-amz-expected-bucket-owner");
