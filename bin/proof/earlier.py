@@ -2,6 +2,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 
@@ -18,12 +19,21 @@ def state():
     tree = tree_of_files()
     if tree is None:
         return None
-    told = [subprocess.run(tool, capture_output=True, env=environment(), check=False).stdout for tool in TOOLS]
+    told = [version(tool) for tool in TOOLS]
     return hashlib.sha256(b"\0".join([tree.encode(), *told])).hexdigest()
+
+
+def version(tool):
+    try:
+        return subprocess.run(tool, cwd=REPOSITORY, capture_output=True, env=environment(), check=False).stdout
+    except OSError:
+        return b"none"
 
 
 def tree_of_files():
     """Git's own digest of the working tree, uncommitted and untracked files included, by an index of its own."""
+    if not (REPOSITORY / ".git").exists() or not shutil.which("git"):
+        return None
     with tempfile.TemporaryDirectory() as folder:
         variables = {**os.environ, "GIT_INDEX_FILE": os.path.join(folder, "index")}
         for command in (["git", "read-tree", "HEAD"], ["git", "add", "--all"], ["git", "write-tree"]):
@@ -41,9 +51,9 @@ def book():
 
 
 def passed_before(name, now):
-    """How many seconds the step took when it passed in this state; None if it did not."""
+    """What is written down of the step if it passed in this state; None if it did not."""
     entry = book().get(name, {})
-    return entry.get("seconds") if now is not None and entry.get("state") == now else None
+    return entry if now is not None and entry.get("state") == now else None
 
 
 def note(result, now):

@@ -5,6 +5,7 @@ For bin/test and bin/verify. Nothing beyond Python's own library, since it runs 
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +17,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or REPOSITORY / "target").resolve()
 LOGS = TARGET / "proof"
+# Variables that choose what is tested.
+CHOOSING = ("PHOTOLALA_BOOTSTRAPS", "PHOTOLALA_S3_URL", "PLANTED_FAULT")
 NEEDED = {"cargo": "Rust, by rustup", "npm": "Node.js 20 or later", "curl": "curl"}
 
 PASSED, FAILED, EARLIER, NOT_RUN = "passed", "FAILED", "earlier", "not run"
@@ -45,12 +48,22 @@ class Step:
     variables: dict = field(default_factory=dict)
     # The nextest profiles whose reports hold its tests.
     reports: tuple = ()
+    # How long it takes on two cores, where nobody measured it here yet.
+    minutes: int = 0
+    # Whether it says the same as long as the tree and the tools do.
+    remembered: bool = True
 
 
 def environment(variables=None):
-    """The commands' variables: tools of the project's own come first, and colours only where somebody looks."""
-    path = os.pathsep.join([str(REPOSITORY / ".venv/bin"), os.environ["PATH"]])
-    return {**os.environ, "PATH": path, **(variables or {})}
+    """The commands' variables: tools of the project's own come first, colours only where somebody looks, and nothing that
+    would put other functions, another S3 or a fault under test."""
+    kept = {name: value for name, value in os.environ.items() if name not in CHOOSING}
+    kept["PATH"] = os.pathsep.join([str(REPOSITORY / ".venv/bin"), os.environ["PATH"]])
+    if "CARGO_TARGET_DIR" in kept:
+        kept["CARGO_TARGET_DIR"] = str(TARGET)
+    if sys.stdout.isatty():
+        kept["CARGO_TERM_COLOR"] = "always"
+    return {**kept, **(variables or {})}
 
 
 def missing_tools():
@@ -64,7 +77,10 @@ def processors():
 
 def commit():
     """The commit as a number, from which samples begin; 0 outside a checkout."""
-    told = subprocess.run(["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    try:
+        told = subprocess.run(["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    except OSError:
+        return 0
     return int(told.stdout[:8], 16) if told.returncode == 0 else 0
 
 
@@ -85,7 +101,7 @@ class Running:
             with open(self.log, "wb") as log:
                 self.process = subprocess.Popen(
                     ["bash", "-c", script], cwd=REPOSITORY, env=environment(step.variables), stdin=subprocess.DEVNULL,
-                    stdout=log, stderr=subprocess.STDOUT)
+                    stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
             self.waiter = threading.Thread(target=self.wait, daemon=True)
             self.waiter.start()
 
@@ -108,20 +124,34 @@ class Running:
     def follow(self):
         with open(self.log, "wb") as log:
             for command in self.step.commands:
-                process = subprocess.Popen(
-                    command, cwd=REPOSITORY, env=environment(self.step.variables), stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE, stderr=None)
-                for line in process.stdout:
-                    log.write(line)
-                    sys.stdout.buffer.write(line)
-                    sys.stdout.buffer.flush()
-                if process.wait() != 0:
-                    return process.returncode
+                try:
+                    process = subprocess.Popen(
+                        command, cwd=REPOSITORY, env=environment(self.step.variables), stdin=subprocess.DEVNULL,
+                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                except OSError as fault:
+                    print(f"{command[0]}: {fault.strerror}", file=sys.stderr)
+                    return 127
+                status = self.told(process, log)
+                if status != 0:
+                    return status
         return 0
 
+    def told(self, process, log):
+        try:
+            for line in process.stdout:
+                log.write(line)
+                sys.stdout.buffer.write(line)
+                sys.stdout.buffer.flush()
+            return process.wait()
+        except KeyboardInterrupt:
+            # It was interrupted too, and has things of its own to end.
+            process.wait()
+            raise
+
     def stop(self):
+        """Ends what runs beside, with everything it started."""
         if self.process and self.process.poll() is None:
-            self.process.terminate()
+            os.killpg(self.process.pid, signal.SIGTERM)
 
 
 def quoted(command):
@@ -135,7 +165,8 @@ def run(step, begun):
 
 
 def report(profile):
-    return TARGET / "nextest" / profile / "junit.xml"
+    # In the workspace's own folder, whatever CARGO_TARGET_DIR says.
+    return REPOSITORY / "target/nextest" / profile / "junit.xml"
 
 
 def counts(step, log):
@@ -146,7 +177,7 @@ def counts(step, log):
             suites = ElementTree.parse(report(profile)).getroot()
             wrong = int(suites.get("failures", 0)) + int(suites.get("errors", 0))
             passed, failed = passed + int(suites.get("tests", 0)) - wrong, failed + wrong
-    text = log.read_text(errors="replace") if log.is_file() else ""
+    text = plain(log)
     for said in re.finditer(r"^test result: \w+\. (\d+) passed; (\d+) failed", text, re.M):
         passed, failed = passed + int(said[1]), failed + int(said[2])
     for said in re.finditer(r"^Tests: +(?:(\d+) failed, )?(?:\d+ skipped, )?(\d+) passed", text, re.M):
@@ -154,9 +185,14 @@ def counts(step, log):
     return passed, failed
 
 
+def plain(log):
+    """What a log says, without colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", log.read_text(errors="replace")) if log.is_file() else ""
+
+
 def sample(log):
     """How many of how many were tried, of a step that may stop early: its line `sample: 12 of 34`."""
-    said = re.findall(r"^sample: (\d+) of (\d+)$", log.read_text(errors="replace"), re.M) if log.is_file() else []
+    said = re.findall(r"^sample: (\d+) of (\d+)$", plain(log), re.M)
     return (sum(int(tried) for tried, _ in said), sum(int(of) for _, of in said)) if said else None
 
 

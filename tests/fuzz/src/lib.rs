@@ -2,7 +2,7 @@
 //!
 //! Each takes any bytes and panics if a promise is broken. None of them may panic otherwise, take memory out of
 //! proportion to its input, or repeat what it was given in a refusal; what is accepted must survive being written and
-//! read again. `bin/fuzz` drives them with libFuzzer; `tests/corpora.rs` replays what was kept, on any compiler.
+//! read again. `bin/fuzz` drives them with libFuzzer; `tests/replay/corpora.rs` replays what was kept, on any compiler.
 
 mod day;
 mod entry;

@@ -84,8 +84,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         table.add_row([fault.name, fault.what, &took.as_secs().to_string(), by]);
         tried.push(*fault);
     }
+    println!("{table}");
     controls(&suites, &tried, seeds)?;
-    println!("{table}\n{} faults planted, {} noticed, {missed} missed", tried.len(), tried.len() - missed);
+    println!("{} faults planted, {} noticed, {missed} missed", tried.len(), tried.len() - missed);
     println!("sample: {} of {}", tried.len(), chosen.len());
     Ok(missed == 0)
 }

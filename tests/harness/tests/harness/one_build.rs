@@ -1,16 +1,21 @@
 //! Programs and tests share one build of every library: `bin/demo`, `bin/test` and `bin/verify` compile it once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-/// The features of every package, as cargo chooses them along dependencies of these kinds.
-fn features(edges: &str) -> BTreeMap<String, String> {
+/// The features of every package, as cargo chooses them along dependencies of these kinds: a package may be built twice,
+/// for this machine's own programs and for build scripts.
+fn features(edges: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["tree", "--workspace", "--locked", "--offline", "--prefix", "none"]);
-    let output = cargo.args(["--edges", edges, "--format", "{p}|{f}"]).output().expect("cargo runs");
+    cargo.args(["tree", "--workspace", "--locked", "--offline", "--prefix", "none", "--edges", edges]);
+    let output = cargo.args(["--format", "{p}|{f}"]).output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).expect("text");
-    let lines = text.lines().filter_map(|line| line.trim_end_matches(" (*)").split_once('|'));
-    lines.map(|(package, features)| (package.to_owned(), features.to_owned())).collect()
+    let mut features = BTreeMap::<_, BTreeSet<_>>::new();
+    for (package, chosen) in text.lines().filter_map(|line| line.trim_end_matches(" (*)").split_once('|')) {
+        features.entry(package.to_owned()).or_default().insert(chosen.to_owned());
+    }
+    features
 }
 
 /// Otherwise everything that depends on such a package is compiled twice; and the functions under test have other

@@ -17,7 +17,7 @@ use simulation::small::{Way, read, try_all, try_one};
 #[command(name = "prove", verbatim_doc_comment)]
 struct Arguments {
     /// How many schedules.
-    #[arg(long, default_value_t = 20_000)]
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// The first seed; with --small-world, the first pair, modulo their count.
     #[arg(long, default_value_t = 0)]
@@ -29,10 +29,10 @@ struct Arguments {
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
     /// Threads; all processors if not given.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     threads: Option<usize>,
     /// Stops after so many broken promises.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     broken: usize,
     /// Tries the small world instead: every death, every cancellation, and every pair of them.
     #[arg(long)]

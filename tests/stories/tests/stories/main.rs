@@ -1,4 +1,5 @@
-//! End to end, with the functions as they are deployed, on the local AWS: one file a story.
+//! End to end on the local AWS, one file a story: with the functions of the tests' own build, or with those that
+//! `PHOTOLALA_BOOTSTRAPS` names, as `bin/verify` does.
 //!
 //! `PHOTOLALA_S3_URL` puts another S3 server behind the local AWS; jobs, functions and events stay ours.
 

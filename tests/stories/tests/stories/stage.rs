@@ -31,7 +31,7 @@ pub fn threshold(options: Options, versions: usize) -> Options {
 }
 
 /// A story that cannot be told with another S3 server behind, for this reason. `NOT_ON_SEAWEEDFS.md` names it, and
-/// `bin/test` leaves it out there: it must neither pass nor fail where it was not told.
+/// `bin/verify seaweedfs` leaves it out: it must neither pass nor fail where it was not told.
 pub fn only_in_memory(reason: &str) {
     assert!(std::env::var_os("PHOTOLALA_S3_URL").is_none(), "not to be run with another S3 server: {reason}");
 }
