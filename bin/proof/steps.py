@@ -144,7 +144,8 @@ class Running:
                 sys.stdout.buffer.flush()
             return process.wait()
         except KeyboardInterrupt:
-            # It was interrupted too, and has things of its own to end.
+            # It may have been interrupted too, and has things of its own to end.
+            process.terminate()
             process.wait()
             raise
 
