@@ -213,8 +213,9 @@ def table(results, begun):
 
 
 def plain_count(results):
-    """`N passed, N failed`; a step that failed without a test of its own counts as one."""
-    passed = sum(result.passed for result in results)
+    """`N passed, N failed`, of tests; of steps where none counts any. A step that failed without a test counts as one."""
+    steps = sum(result.verdict in (PASSED, EARLIER) for result in results)
+    passed = sum(result.passed for result in results) or steps
     failed = sum(result.failed or 1 for result in results if result.verdict == FAILED)
     print(f"{passed} passed, {failed} failed")
     return failed == 0
