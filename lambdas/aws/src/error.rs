@@ -87,11 +87,22 @@ fn cause(code: Option<&str>, status: Option<u16>) -> Cause {
         Some(
             "SlowDown" | "Throttling" | "ThrottlingException" | "TooManyRequestsException" | "RequestLimitExceeded",
         ) => Cause::Throttled,
-        Some("RequestTimeout" | "InternalError" | "OperationAborted" | "RequestTimeTooSkewed") => Cause::Transient,
+        // A body or a signature that was spoilt or came late, and two conditional writes at the same time: S3 asks for
+        // another try (S3 User Guide, "Conditional requests"; API reference, "Error responses").
+        Some(
+            "RequestTimeout"
+            | "InternalError"
+            | "OperationAborted"
+            | "RequestTimeTooSkewed"
+            | "ConditionalRequestConflict"
+            | "ExpiredToken"
+            | "BadDigest"
+            | "IncompleteBody",
+        ) => Cause::Transient,
         Some(
             "NoSuchKey" | "NoSuchVersion" | "NoSuchUpload" | "NotFound" | "NotFoundException" | "NoSuchJobException",
         ) => Cause::NotFound,
-        Some("PreconditionFailed" | "ConditionalRequestConflict") => Cause::Condition,
+        Some("PreconditionFailed") => Cause::Condition,
         _ => match status {
             Some(401 | 403) => Cause::Denied,
             Some(404) => Cause::NotFound,
@@ -118,6 +129,10 @@ mod tests {
         assert_eq!(cause(Some("MalformedXML"), Some(400)), Cause::Refused);
         assert_eq!(cause(None, None), Cause::Transient);
         assert_eq!(cause(None, Some(412)), Cause::Condition);
+        assert_eq!(cause(Some("ConditionalRequestConflict"), Some(409)), Cause::Transient);
+        for spoilt in ["ExpiredToken", "BadDigest", "IncompleteBody", "RequestTimeout"] {
+            assert_eq!(cause(Some(spoilt), Some(400)), Cause::Transient, "{spoilt}");
+        }
     }
 
     #[test]

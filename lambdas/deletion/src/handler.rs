@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use domain::answer::{Answer, RETRY_AFTER_SECONDS};
 use domain::environment::ImmediateMode;
-use domain::event::Request;
+use domain::event::{BadRequest, Request};
 use domain::ids::AccountId;
+use domain::json::Json;
 use domain::record::Kind;
 use domain::url;
 use fault_point::planted;
@@ -33,15 +34,18 @@ pub struct Call {
 /// for is a failed invocation, so that it is tried again and alarmed.
 ///
 /// The future is boxed so that it is compiled here, once, and not again in every program that polls it.
-pub fn handle<'a>(app: &'a App, event: Value, call: &'a Call) -> LocalBoxFuture<'a, Result<Value, Stop>> {
+pub fn handle<'a>(app: &'a App, event: Json, call: &'a Call) -> LocalBoxFuture<'a, Result<Value, Stop>> {
     answer(app, event, call).boxed_local()
 }
 
-async fn answer(app: &App, event: Value, call: &Call) -> Result<Value, Stop> {
-    if url::is_request(&event) {
+async fn answer(app: &App, event: Json, call: &Call) -> Result<Value, Stop> {
+    let is_ambiguous = event.is_ambiguous && !planted!("named-twice");
+    let event = event.value;
+    if url::is_request(&event) && !is_ambiguous {
         return Ok(json!(from_url(app, &event, call).await));
     }
-    let request = match Request::parse(&event) {
+    let request = if is_ambiguous { Err(BadRequest::named_twice("event")) } else { Request::parse(&event) };
+    let request = match request {
         Ok(request) => request,
         Err(bad) if event.get("detail-type").is_some() => return Err(Stop::Refused(bad.to_string())),
         Err(bad) => return Ok(json!(Answer::from(bad))),

@@ -78,6 +78,13 @@ pub struct BadRequest {
     pub rule: String,
 }
 
+impl BadRequest {
+    /// An object in it names something twice: a dry run to one reader may be an erasure to another.
+    pub fn named_twice(field: &'static str) -> Self {
+        Self { field, rule: "names a field twice; each may be named once".to_owned() }
+    }
+}
+
 fn bad<T>(field: &'static str, rule: impl Into<String>) -> Result<T, BadRequest> {
     Err(BadRequest { field, rule: rule.into() })
 }

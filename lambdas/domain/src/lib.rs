@@ -14,6 +14,7 @@ pub mod entry;
 pub mod environment;
 pub mod event;
 pub mod ids;
+pub mod json;
 pub mod keys;
 pub mod layout;
 pub mod look;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::answer::Answer;
 use crate::event::{BadRequest, Request};
 use crate::ids::{AccountId, AwsAccountId};
+use crate::json::Json;
 
 /// Bytes of a body: the longest request names 100 keys of 1,024 bytes.
 const BODY_MAX: usize = 128 * 1024;
@@ -73,7 +74,15 @@ fn body(event: &Value) -> Result<serde_json::Map<String, Value>, Answer> {
     if bytes.len() > BODY_MAX {
         return Err(too_large());
     }
-    serde_json::from_slice(&bytes).map_err(|_| Answer::error(400, "body: must be a JSON object"))
+    let body: Json = serde_json::from_slice(&bytes).map_err(|_| no_object())?;
+    if body.is_ambiguous {
+        return Err(BadRequest::named_twice("body").into());
+    }
+    if let Value::Object(fields) = body.value { Ok(fields) } else { Err(no_object()) }
+}
+
+fn no_object() -> Answer {
+    Answer::error(400, "body: must be a JSON object")
 }
 
 fn too_large() -> Answer {
@@ -102,6 +111,12 @@ mod tests {
 
     fn mine(body: &str) -> Value {
         event(&format!("{ROLE}{ID}"), body)
+    }
+
+    #[test]
+    fn a_body_that_names_a_field_twice_is_refused() {
+        assert_eq!(ask(&mine(r#"{"type":"immediate","dryRun":true,"dryRun":false}"#)), Err(400));
+        assert_eq!(ask(&mine(r#"{"type":"cancel","type":"immediate"}"#)), Err(400));
     }
 
     #[test]

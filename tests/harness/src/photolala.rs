@@ -163,10 +163,15 @@ impl Photolala {
     /// Sends a request through the function URL, as the app does once it is signed in: by a session of the app's role
     /// whose name is the account.
     pub async fn ask_by_url(&self, session: &str, body: Value) -> Result<Answer, FunctionError> {
+        self.ask_by_url_text(session, &body.to_string()).await
+    }
+
+    /// The same with the body as it is written.
+    pub async fn ask_by_url_text(&self, session: &str, body: &str) -> Result<Answer, FunctionError> {
         let environment = self.environment();
         let (owner, role) = (environment.aws_account.as_str(), &environment.app_role);
         let arn = format!("arn:aws:sts::{owner}:assumed-role/{role}/{session}");
-        self.ask(url_event("POST", "/", &arn, &body.to_string())).await
+        self.ask(url_event("POST", "/", &arn, body)).await
     }
 
     /// Takes up what waits, as the rule does every few minutes.
@@ -176,9 +181,15 @@ impl Photolala {
 
     /// Invokes the deletion function and waits for its payload.
     pub async fn invoke(&self, event: Value) -> Result<Value, FunctionError> {
+        self.invoke_text(&event.to_string()).await
+    }
+
+    /// The same with the event as it is written, which may say more than its value does.
+    pub async fn invoke_text(&self, text: &str) -> Result<Value, FunctionError> {
+        let event: Value = serde_json::from_str(text).unwrap_or_default();
         self.people.add_asked(&event);
         let request = self.lambda.invoke().function_name(&self.environment().functions.deletion);
-        let sent = request.payload(event.to_string().into_bytes().into()).send().await;
+        let sent = request.payload(text.as_bytes().to_vec().into()).send().await;
         let output = sent.map_err(|error| FunctionError::Refused(said(&error)))?;
         let payload = output.payload().map(AsRef::as_ref).unwrap_or_default();
         promises::silent_answer(self, &event, payload);

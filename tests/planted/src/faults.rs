@@ -96,6 +96,11 @@ pub const FAULTS: &[Fault] = &[
     fault("held-for-ever", "what Object Lock held is never tried again", Seeds),
     fault("marks-stay", "who stays keeps a status that says the account is going", SmallWorld),
     fault("dry-run-writes", "a dry run takes requests away", Seeds),
+    fault(
+        "named-twice",
+        "of a field that is named twice the last counts",
+        Story("tricks::who_names_a_field_twice_erases_nobody"),
+    ),
     fault("page-unchecked", "the eraser erases whatever a page names", Story("forged::a_forged_page_erases_nothing")),
     fault(
         "page-stale",

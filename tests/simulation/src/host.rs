@@ -12,13 +12,14 @@ use aws::clients::{SdkConfig, without_retries};
 use aws::host::{Host, MARGIN};
 use aws_types::app_name::AppName;
 use bytes::Bytes;
+use domain::json::Json;
 use domain::settings::{DeletionSettings, EraserSettings};
 use futures::FutureExt as _;
 use local_lambda::{HostedRequest, Log, Outcome};
 use photolala_deletion::App;
 use photolala_deletion::handler::{Call, handle};
 use photolala_eraser::Eraser;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 use tracing_subscriber::fmt::MakeWriter;
@@ -119,7 +120,7 @@ impl Functions {
     }
 
     async fn answer(&self, process: Process, payload: &Bytes, deadline: Instant) -> Outcome {
-        let event: Value = match serde_json::from_slice(payload) {
+        let event: Json = match serde_json::from_slice(payload) {
             Ok(event) => event,
             Err(error) => return failed(&error.to_string()),
         };
@@ -128,7 +129,7 @@ impl Functions {
                 let call = Call { deadline, function: self.deletion.0.clone() };
                 handle(&app, event, &call).await.map_err(|stop| stop.to_string())
             }
-            Process::Eraser(eraser) => eraser.handle(event, deadline).await,
+            Process::Eraser(eraser) => eraser.handle(event.value, deadline).await,
         };
         answered.map_or_else(|error| failed(&error), |answer| Outcome::Answer(answer.to_string().into()))
     }

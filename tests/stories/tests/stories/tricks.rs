@@ -1,5 +1,6 @@
 //! Ids, moments and keys made to be read as something else: paths, other spellings, other letters.
 
+use harness::Answer;
 use harness::person::{entry, entry_key, scheduled, status_key};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
@@ -70,6 +71,28 @@ async fn what_is_nearly_an_id_is_nobodys() {
     for job in ["../records/x", "..", "%2e%2e", "a/../b", "job 1", "job-1\n", "ｊｏｂ-1", "{job-1}"] {
         let answer = stage.photolala.ask(json!({"type": "status", "jobId": job})).await.expect("an answer");
         assert_eq!((answer.status_code, &answer.body["field"]), (400, &json!("jobId")), "{job:?}");
+    }
+    assert_eq!(before.changes_to(&everything(&stage.photolala).await), []);
+}
+
+/// P1: of a field that is named twice one reader takes the first value and another the last, so a dry run to one would be
+/// an erasure to the other: such a request is none, directly and by the URL.
+#[tokio::test]
+async fn who_names_a_field_twice_erases_nobody() {
+    let stage = Stage::set(options(), 12).await;
+    let upper = stage.account.upper();
+    let before = everything(&stage.photolala).await;
+    for fields in [
+        r#""type":"immediate","dryRun":true,"dryRun":false"#,
+        r#""type":"cancel","type":"immediate""#,
+        r#""type":"immediate","dryRun":true,"dryRu\u006e":false"#,
+    ] {
+        let event = format!(r#"{{{fields},"userId":"{upper}"}}"#);
+        let direct = stage.photolala.invoke_text(&event).await.expect("an answer");
+        let by_url = stage.photolala.ask_by_url_text(&upper, &format!("{{{fields}}}")).await.expect("an answer");
+        for answer in [Answer::decode(&direct).expect("an answer"), by_url] {
+            assert_eq!(answer.status_code, 400, "{fields}: {}", answer.body);
+        }
     }
     assert_eq!(before.changes_to(&everything(&stage.photolala).await), []);
 }
